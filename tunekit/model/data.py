@@ -1,0 +1,52 @@
+"""Rendered rows, and what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One rendered row. `source` is the text that an unchanged copy would answer with."""
+
+    prompt: str
+    response: str
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitInfo:
+    """Size and identity of one rendered split; `digest` hashes its bytes in order."""
+
+    rows: int
+    characters: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDataset:
+    """A data set rendered and split. `read(split)` yields its examples afresh each time."""
+
+    fingerprint: str
+    splits: Mapping[str, SplitInfo]
+    read: Callable[[str], Iterator[Example]] = field(compare=False, repr=False)
+    system_instruction: str | None = None
+
+    def training_identity(self) -> dict[str, Any]:
+        """Return what of the data affects training: the test split does not."""
+        return {
+            "train": self.splits["train"].digest,
+            "validation": self.splits["validation"].digest if "validation" in self.splits else None,
+            "system_instruction": self.system_instruction,
+        }
+
+
+def digest(value: Any) -> str:
+    """Hash plain data by its canonical JSON; 64 hexadecimal digits (SHA-256)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

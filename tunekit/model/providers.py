@@ -1,0 +1,133 @@
+"""What tunekit and a provider tell each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tunekit.model.data import PreparedDataset
+from tunekit.model.trial import Trial
+
+# The six series that Vertex AI writes for supervised tuning; every provider maps onto them.
+TRAIN_LOSS = "/train_total_loss"
+TRAIN_CORRECT = "/train_fraction_of_correct_next_step_preds"
+TRAIN_PREDICTIONS = "/train_num_predictions"
+EVAL_LOSS = "/eval_total_loss"
+EVAL_CORRECT = "/eval_fraction_of_correct_next_step_preds"
+EVAL_PREDICTIONS = "/eval_num_predictions"
+# One point an epoch, the mean of its training loss: what a Gemini API snapshot reports.
+MEAN_LOSS = "mean_loss"
+
+
+class JobState(StrEnum):
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    CANCELLING = "CANCELLING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def is_terminal(self) -> bool:
+        """True once the job can never change again; UNKNOWN is never terminal."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a provider needs to run one job."""
+
+    experiment: str
+    trial: str
+    base_model: str
+    method: str
+    hyperparameters: Mapping[str, int | float]
+    dataset: PreparedDataset
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, trial: Trial) -> JobSpec:
+        """Return what a provider is to be asked for."""
+        experiment = trial.experiment
+        return cls(
+            experiment=experiment.name,
+            trial=trial.key,
+            base_model=experiment.base_model,
+            method=experiment.tuning.method,
+            hyperparameters=experiment.tuning.hyperparameters(),
+            dataset=trial.dataset,
+            description=experiment.description,
+            tags=experiment.tags,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model saved on the way; `model` is what `generate` takes."""
+
+    id: str
+    model: str
+    epoch: int | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a provider says about one job now. Times are seconds since the epoch, UTC."""
+
+    name: str
+    token: str | None
+    state: JobState
+    detail: str = ""
+    error: str = ""
+    model: str | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
+    completed_steps: int | None = None
+    total_steps: int | None = None
+    epoch: int | None = None
+    loss: float | None = None
+    created_s: float | None = None
+    started_s: float | None = None
+    ended_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    metric: str
+    step: int
+    value: float
+    time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer of a model; `finish` says why it ended where the provider tells."""
+
+    text: str
+    finish: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """What a provider accepts for one key of `tuning`; None bounds are open."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider can do, known offline. `listing_lag_s`: how late `find` may see a new job."""
+
+    methods: frozenset[str]
+    hyperparameters: Mapping[str, Hyperparameter]
+    base_models: tuple[str, ...] = ()
+    knows_all_base_models: bool = False
+    can_cancel: bool = True
+    has_live_metrics: bool = True
+    has_system_instruction: bool = True
+    listing_lag_s: float = 0.0

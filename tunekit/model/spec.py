@@ -1,0 +1,155 @@
+"""What should exist: experiments, as their specs say, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a file; line and column count from 1, 0 where unknown."""
+
+    path: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        parts = [self.path, *(str(n) for n in (self.line, self.column) if n)]
+        return ":".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault: where it is, what it is, what to do about it."""
+
+    fact: str
+    remedy: str = ""
+    where: Location | None = None
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        kind = "warning: " if self.severity is Severity.WARNING else ""
+        return place + kind + (f"{self.fact}; {self.remedy}" if self.remedy else self.fact)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where rows come from: exactly one of `path`, `hub`, `gcs`."""
+
+    path: str | None = None
+    hub: str | None = None
+    gcs: str | None = None
+    config: str | None = None
+    split: str | None = None
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return self.path or self.gcs or f"hub:{self.hub}"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """Source, columns, prompt and split as written; `split` holds rows (int) or shares (float)."""
+
+    source: Source
+    columns: Mapping[str, str]
+    prompt: str
+    split: Mapping[str, int | float]
+    system_instruction: str | None = None
+    take: int | None = None
+    shuffle_seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The method and the hyperparameters written in the spec; None means the provider's default."""
+
+    method: str = "supervised"
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    learning_rate_multiplier: float | None = None
+    adapter_size: int | None = None
+    seed: int | None = None
+
+    def hyperparameters(self) -> dict[str, int | float]:
+        """Return what the spec sets, by its key in `tuning`."""
+        names = (
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "learning_rate_multiplier",
+            "adapter_size",
+            "seed",
+        )
+        return {n: value for n in names if (value := getattr(self, n)) is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Sampling options of a call to a tuned model; None means the provider's default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSpec:
+    split: str = "test"
+    metrics: tuple[str, ...] = ("exact_match", "token_f1")
+    generation: Generation = Generation(temperature=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    max_cost_usd: float | None = None
+    max_duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """How changes are carried out. `state`: tuned | cancelled; `on_change`: replace | finish."""
+
+    state: str = "tuned"
+    on_change: str = "replace"
+    retries: int = 0
+    protect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One YAML document. `document` is the plain data it was made of, for diffs and the record."""
+
+    name: str
+    provider: str
+    base_model: str
+    dataset: DatasetSpec
+    tuning: Tuning
+    evaluate: EvaluationSpec
+    limits: Limits
+    lifecycle: Lifecycle
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+    where: Location = Location("")
+    # Dotted key path -> place, so that later checks can point at the line.
+    places: Mapping[str, Location] = field(default_factory=dict)
+
+    def at(self, path: str) -> Location:
+        """Return the place of a dotted key path, or of its nearest parent that was written."""
+        while path:
+            if path in self.places:
+                return self.places[path]
+            path = path.rpartition(".")[0]
+        return self.where
