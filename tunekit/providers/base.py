@@ -1,0 +1,60 @@
+"""What every provider promises. Calls never retry by themselves: the caller decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from tunekit.model import (
+    Capabilities,
+    Completion,
+    Generation,
+    JobSpec,
+    MetricPoint,
+    Observation,
+    Problem,
+)
+
+
+class Provider(Protocol):
+    """A place where models are tuned."""
+
+    capabilities: Capabilities
+
+    def check(self, job: JobSpec) -> Sequence[Problem]:
+        """Return what this provider would refuse, without asking it: pure and offline."""
+        ...
+
+    def submit(self, job: JobSpec, token: str) -> Observation:
+        """Start one job under `token`. AmbiguousSubmit where it may have been accepted."""
+        ...
+
+    def find(self, token: str) -> Observation | None:
+        """Return the job submitted under `token`, None where the provider has none."""
+        ...
+
+    def get(self, name: str) -> Observation:
+        """Return what the provider says about one job. NotFound where it is gone."""
+        ...
+
+    def list(self) -> Iterator[Observation]:
+        """Yield every job, newest first; one paged call watches many jobs."""
+        ...
+
+    def cancel(self, name: str) -> None:
+        """Ask for the job's end; fine if it already ended or is gone."""
+        ...
+
+    def metrics(self, name: str, after_step: int) -> Iterator[MetricPoint]:
+        """Yield the points of all series past `after_step` (0: all), by rising step."""
+        ...
+
+    def generate(
+        self, model: str, prompts: Iterable[str], config: Generation
+    ) -> Iterator[Completion]:
+        """Yield one answer a prompt, in order. `model` is an Observation's or Checkpoint's."""
+        ...
+
+    def delete_model(self, name: str) -> None:
+        """Remove a tuned model; fine if it is already gone."""
+        ...

@@ -1,0 +1,120 @@
+"""A valid document -> an Experiment, with the defaults that the schema documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tunekit.model import (
+    DatasetSpec,
+    EvaluationSpec,
+    Experiment,
+    Generation,
+    Lifecycle,
+    Limits,
+    Source,
+    Tuning,
+)
+from tunekit.spec.nodes import Document, Places
+
+DEFAULT_COLUMNS = {"input": "input", "output": "output"}
+DEFAULT_PROMPT = "{input}"
+DEFAULT_SPLIT = {"train": 1.0}
+
+_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
+
+
+def build_experiment(data: Mapping[str, Any], document: Document) -> Experiment:
+    """Return the experiment that valid plain data describes."""
+    return Experiment(
+        name=data["name"],
+        provider=data["provider"],
+        base_model=data["base_model"],
+        dataset=_dataset(data["dataset"]),
+        tuning=_tuning(data.get("tuning", {})),
+        evaluate=_evaluation(data.get("evaluate", {})),
+        limits=_limits(data.get("limits", {})),
+        lifecycle=_lifecycle(data.get("lifecycle", {})),
+        description=data.get("description", ""),
+        tags=data.get("tags", {}),
+        document=data,
+        where=document.where,
+        places=Places(document),
+    )
+
+
+def _dataset(data: Mapping[str, Any]) -> DatasetSpec:
+    return DatasetSpec(
+        source=Source(**data["source"]),
+        columns=data.get("columns", DEFAULT_COLUMNS),
+        prompt=data.get("prompt", DEFAULT_PROMPT),
+        split=data.get("split", DEFAULT_SPLIT),
+        system_instruction=data.get("system_instruction"),
+        take=_integer(data.get("take")),
+        shuffle_seed=_integer(data.get("shuffle", {}).get("seed")),
+    )
+
+
+def _tuning(data: Mapping[str, Any]) -> Tuning:
+    return Tuning(
+        method=data.get("method", "supervised"),
+        epochs=_integer(data.get("epochs")),
+        batch_size=_integer(data.get("batch_size")),
+        learning_rate=_real(data.get("learning_rate")),
+        learning_rate_multiplier=_real(data.get("learning_rate_multiplier")),
+        adapter_size=_integer(data.get("adapter_size")),
+        seed=_integer(data.get("seed")),
+    )
+
+
+def _evaluation(data: Mapping[str, Any]) -> EvaluationSpec:
+    default = EvaluationSpec()
+    options = data.get("generation", {})
+    return EvaluationSpec(
+        split=data.get("split", default.split),
+        metrics=tuple(data.get("metrics", default.metrics)),
+        generation=Generation(
+            temperature=_real(options.get("temperature", default.generation.temperature)),
+            top_p=_real(options.get("top_p")),
+            top_k=_integer(options.get("top_k")),
+            max_output_tokens=_integer(options.get("max_output_tokens")),
+        ),
+    )
+
+
+def _limits(data: Mapping[str, Any]) -> Limits:
+    duration = data.get("max_duration")
+    return Limits(
+        max_cost_usd=_real(data.get("max_cost_usd")),
+        max_duration_s=duration_s(duration) if duration else None,
+    )
+
+
+def _lifecycle(data: Mapping[str, Any]) -> Lifecycle:
+    default = Lifecycle()
+    return Lifecycle(
+        state=data.get("state", default.state),
+        on_change=data.get("on_change", default.on_change),
+        retries=int(data.get("retries", default.retries)),
+        protect=data.get("protect", default.protect),
+    )
+
+
+def duration_s(text: str) -> float:
+    """Return the seconds that `4h`, `90m` or `1h30m` stand for. ValueError for other text."""
+    match = _DURATION.fullmatch(text)
+    if match is None or not text:
+        raise ValueError(f"{text!r} is not a duration")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return float(hours * 3600 + minutes * 60 + seconds)
+
+
+def _integer(value: float | None) -> int | None:
+    """Return 2 for 2.0, which JSON Schema takes for an integer too: they mean one revision."""
+    return None if value is None else int(value)
+
+
+def _real(value: float | None) -> float | None:
+    """Return 1.0 for 1, so that both spellings mean one revision."""
+    return None if value is None else float(value)

@@ -1,0 +1,157 @@
+"""What a schema can't say: sums, paths, keys that depend on other keys. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from tunekit.model import Severity
+from tunekit.spec.experiment import duration_s
+from tunekit.spec.nodes import Document, Step, strings
+from tunekit.spec.sentences import Finding
+from tunekit.spec.wording import choices, key_text, number, path_text, shown
+
+_SHARE_TOLERANCE = 1e-9
+_VARIABLE = re.compile(r"\$\{env:[^}]*\}?")
+
+
+def meaning_findings(data: Mapping[str, Any], bad: Iterable[tuple[Step, ...]]) -> Iterator[Finding]:
+    """Yield what is wrong beyond the schema. `bad`: paths whose value the schema refused."""
+    broken = list(bad)
+    for about, check in _CHECKS:
+        if not any(_touches(path, needed) for path in broken for needed in about):
+            yield from check(data)
+
+
+def _touches(path: tuple[Step, ...], needed: tuple[str, ...]) -> bool:
+    """True where a bad path is what a check reads, a part of it, or a mapping around it.
+
+    A bad path is a fault of its own value: an unknown key beside `needed` does not touch it.
+    """
+    shared = min(len(path), len(needed))
+    return path[:shared] == needed[:shared]
+
+
+def _section(data: Mapping[str, Any], *steps: str) -> Mapping[str, Any]:
+    """Return a mapping inside the data, empty where it is not written."""
+    current: Any = data
+    for step in steps:
+        current = current.get(step, {})
+    section: Mapping[str, Any] = current
+    return section
+
+
+def _required_names(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find keys that neither the document nor the project's defaults give."""
+    for key, example in (("provider", "local"), ("base_model", "gemini-3.5-flash")):
+        if key not in data:
+            remedy = f"add `{key}: {example}`, or set defaults.{key} in tunekit.yaml"
+            yield Finding((), f"the document has no `{key}`", remedy)
+
+
+def _split(data: Mapping[str, Any]) -> Iterator[Finding]:
+    steps = ("dataset", "split")
+    split = _section(data, *steps)
+    counts = {key: value for key, value in split.items() if isinstance(value, int)}
+    if counts and len(counts) < len(split):
+        key = next(iter(counts))
+        remedy = "write all as rows (1900) or all as shares with a decimal point (0.95, 1.0)"
+        yield Finding((*steps, key), "dataset.split mixes rows and shares", remedy)
+    elif counts:
+        yield from _rows(counts, data["dataset"].get("take"))
+    elif (total := sum(split.values())) > 1 + _SHARE_TOLERANCE:
+        fact = f"the shares of dataset.split add up to {number(round(total, 9))}"
+        remedy = "let them add up to at most 1.0; rows are written without a decimal point"
+        yield Finding(steps, fact, remedy)
+
+
+def _rows(split: Mapping[str, int], take: float | None) -> Iterator[Finding]:
+    steps = ("dataset", "split")
+    total = sum(split.values())
+    if take is not None and total > take:
+        fact = f"dataset.split needs {total} rows, but dataset.take is {number(take)}"
+        yield Finding(steps, fact, "lower a split, or raise or remove take")
+    if split.get("train") == 1:
+        remedy = "write 1.0 for all rows"
+        fact = "dataset.split.train is 1, which is one row"
+        yield Finding((*steps, "train"), fact, remedy, Severity.WARNING)
+
+
+def _evaluated_split(data: Mapping[str, Any]) -> Iterator[Finding]:
+    name = _section(data, "evaluate").get("split")
+    split = _section(data, "dataset").get("split", {"train": 1.0})
+    if name is not None and name not in split:
+        fact = f"evaluate.split is {name}, but dataset.split has no {name}"
+        others = [key for key in ("test", "validation") if key in split]
+        change = f", or evaluate on {others[0]}" if others else ""
+        yield Finding(("evaluate", "split"), fact, f"add it to dataset.split{change}")
+
+
+def _prompt(data: Mapping[str, Any]) -> Iterator[Finding]:
+    dataset = _section(data, "dataset")
+    columns = dataset.get("columns", {"input": "input"})
+    if "prompt" not in dataset and "input" not in columns:
+        names = choices((f"{{{name}}}" for name in columns if name != "output"), "and")
+        fact = "dataset.prompt is left out and means {input}, which dataset.columns does not name"
+        yield Finding(("dataset", "columns"), fact, f"add a dataset.prompt with {names}")
+
+
+def _source_path(data: Mapping[str, Any]) -> Iterator[Finding]:
+    path = _section(data, "dataset", "source").get("path")
+    if path is None:
+        return
+    steps = ("dataset", "source", "path")
+    fact = f"dataset.source.path is {shown(path)}"
+    remedy = "put the data below the project's root and write its path from there"
+    if "://" in path:
+        is_object = path.startswith("gs://")
+        yield Finding(steps, f"{fact}, a URL", _AS_OBJECT if is_object else _DOWNLOAD)
+    elif PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
+        yield Finding(steps, f"{fact}, an absolute path", remedy)
+    elif path.startswith("~"):
+        yield Finding(steps, f"{fact}, a path in a home folder", remedy)
+    elif _leaves(path):
+        yield Finding(steps, f"{fact}, which leaves the project's root", remedy)
+
+
+_AS_OBJECT = "write `gcs:` in place of `path:`"
+_DOWNLOAD = "download it below the project's root and write its path from there"
+
+
+def _leaves(path: str) -> bool:
+    depth = 0
+    for part in re.split(r"[/\\]", path):
+        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
+        if depth < 0:
+            return True
+    return False
+
+
+def _duration(data: Mapping[str, Any]) -> Iterator[Finding]:
+    text = _section(data, "limits").get("max_duration")
+    if text is not None and duration_s(text) == 0:
+        steps = ("limits", "max_duration")
+        yield Finding(steps, "limits.max_duration is no time at all", "write e.g. 4h, or remove it")
+
+
+def variable_findings(document: Document) -> Iterator[Finding]:
+    """Yield environment variables: the same spec must mean the same on every machine."""
+    for steps, node in strings(document.root):
+        if match := _VARIABLE.search(node.value):
+            fact = f"{path_text(steps) or 'the document'} holds {key_text(match[0])}"
+            remedy = "write the value itself; only tunekit.yaml may read the environment"
+            yield Finding(steps, fact, remedy)
+
+
+_Check = Callable[[Mapping[str, Any]], Iterator[Finding]]
+# What each check reads: it is left out where the schema already refused that.
+_CHECKS: tuple[tuple[tuple[tuple[str, ...], ...], _Check], ...] = (
+    ((), _required_names),
+    ((("dataset", "split"), ("dataset", "take")), _split),
+    ((("dataset", "split"), ("evaluate", "split")), _evaluated_split),
+    ((("dataset", "columns"), ("dataset", "prompt")), _prompt),
+    ((("dataset", "source"),), _source_path),
+    ((("limits", "max_duration"),), _duration),
+)
