@@ -1,0 +1,101 @@
+"""What can be told of a data set without rendering it: the spec's own faults, then the head's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tunekit.dataset.formats import open_file
+from tunekit.dataset.sources import BadSource, Reader
+from tunekit.dataset.split import split_problems
+from tunekit.dataset.template import OUTPUT, Template, parse_template, suggestion
+from tunekit.model import Experiment, Problem
+
+_MOST_COLUMNS_SHOWN = 10
+# What passes for a column's name; a file without a header has values there, and they stay unsaid.
+_LONGEST_COLUMN_SHOWN = 40
+
+
+def check(experiment: Experiment, *, root: Path) -> list[Problem]:
+    """Return every fault that shows in the spec and the source's head; never raises for one."""
+    problems = spec_problems(experiment)
+    try:
+        reader = open_source(experiment, root=root)
+        problems += column_problems(experiment, reader)
+    except BadSource as error:
+        problems.append(error.problem)
+    return problems
+
+
+def spec_problems(experiment: Experiment) -> list[Problem]:
+    """Return what is wrong with `dataset` as written, each at its key; opens nothing."""
+    spec = experiment.dataset
+    problems = [
+        replace(problem, where=experiment.at("dataset.prompt"))
+        for problem in parsed_prompt(experiment)[1]
+    ]
+    if OUTPUT not in spec.columns:
+        problems.append(
+            Problem(
+                "dataset.columns has no output",
+                "add output: COLUMN, the column that holds the response",
+                experiment.at("dataset.columns"),
+            )
+        )
+    for key, text in (
+        ("dataset.prompt", spec.prompt),
+        ("dataset.system_instruction", spec.system_instruction or ""),
+    ):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            fact = f"{key} holds half a surrogate pair, which is no character"
+            problems.append(Problem(fact, "remove it", experiment.at(key)))
+    for key, problem in split_problems(spec.split, spec.take):
+        problems.append(replace(problem, where=experiment.at(key)))
+    return problems
+
+
+def parsed_prompt(experiment: Experiment) -> tuple[Template, list[Problem]]:
+    """Return the prompt's template and its problems, without places."""
+    return parse_template(experiment.dataset.prompt, experiment.dataset.columns)
+
+
+def open_source(experiment: Experiment, *, root: Path) -> Reader:
+    """Return the reader of the experiment's source; BadSource if there can be none."""
+    source = experiment.dataset.source
+    if source.path is not None:
+        where = experiment.at("dataset.source.path")
+        return open_file(source.path, root=root, where=where)
+    key = "dataset.source.hub" if source.hub is not None else "dataset.source.gcs"
+    fact = (
+        f"{key}: this version reads files only"
+        if source.hub or source.gcs
+        else ("dataset.source names no file")
+    )
+    remedy = "give path: FILE; hub and gcs sources come in a later version"
+    raise BadSource(Problem(fact, remedy, experiment.at(key)))
+
+
+def column_problems(experiment: Experiment, reader: Reader) -> list[Problem]:
+    """Return which mapped columns the source's head lacks; BadSource if it can't be read."""
+    known = reader.columns()
+    if not known:
+        where = experiment.at("dataset.source.path")
+        return [Problem(f"{reader.name} has no rows", "add rows or name another source", where)]
+    return [
+        Problem(
+            f"dataset.columns.{name} names {column!r}; {reader.name} has no such column",
+            f"it has {_listed(known)}{suggestion(column, known)}",
+            experiment.at(f"dataset.columns.{name}"),
+        )
+        for name, column in experiment.dataset.columns.items()
+        if column not in known
+    ]
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = [name for name in columns if len(name) <= _LONGEST_COLUMN_SHOWN][:_MOST_COLUMNS_SHOWN]
+    more = len(columns) - len(shown)
+    if more:
+        shown.append(f"{more} more" if shown else f"{more} with names too long to show")
+    return ", ".join(shown)

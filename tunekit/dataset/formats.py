@@ -1,0 +1,204 @@
+"""The file formats: one reader each, and which ending means which."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from tunekit.dataset.jsontext import DECODER, Window, fault_of
+from tunekit.dataset.sources import BadSource, FileSource, Reader, Row
+from tunekit.model import Location, Problem
+
+_BOM = b"\xef\xbb\xbf"
+# The csv module takes a C long; this is the largest that fits everywhere.
+_LONGEST_CSV_FIELD = 2**31 - 1
+_ONE_ARRAY = "a .json file holds one array of objects"
+
+
+class JsonLines(FileSource):
+    """One JSON object a line; blank lines do not count as rows."""
+
+    kind = "jsonl"
+
+    def rows(self) -> Iterator[Row]:
+        decode = DECODER.decode
+        for line, raw in self._lines():
+            try:
+                values = decode(str(raw, "utf-8"))
+            except UnicodeDecodeError as error:
+                raise self.not_utf8_at(line, error) from None
+            except (ValueError, RecursionError) as error:
+                raise self.fault(line, fault_of(error), "each line must be one object") from None
+            if type(values) is not dict:
+                raise self.fault(line, "not a JSON object", "each line must be one")
+            yield Row(line, values)
+
+    def count(self, limit: int | None = None) -> int:
+        """Return how many lines are not blank, counting up to `limit`, without parsing them."""
+        return sum(1 for _ in islice(self._lines(), limit))
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        with self.opened_binary() as file:
+            # A binary file ends lines at b"\n" alone: U+2028 and its like stay inside a value.
+            for line, raw in enumerate(file, 1):
+                content = raw.removeprefix(_BOM) if line == 1 else raw
+                if content and not content.isspace():
+                    # Without the line end, a string that is cut short is reported as just that.
+                    yield line, content.rstrip(b"\r\n")
+
+
+class JsonArray(FileSource):
+    """One JSON array of objects, read piece by piece; a row is an element."""
+
+    kind = "json"
+
+    def rows(self) -> Iterator[Row]:
+        with self.opened_text() as file:
+            window = Window(file)
+            if window.peek() != "[":
+                raise self._not_an_array(window)
+            window.skip()
+            number = 0
+            has_more = window.peek() != "]"
+            while has_more:
+                number += 1
+                yield self._element(window, number)
+                has_more = window.peek() == ","
+                if has_more:
+                    window.skip()
+            if window.peek() != "]":
+                fact = f"not valid JSON (no ',' or ']' after element {number})"
+                raise self.fault(window.line, fact, _ONE_ARRAY)
+            window.skip()
+            if window.peek():
+                fact = "not valid JSON (more follows after the array)"
+                raise self.fault(window.line, fact, _ONE_ARRAY)
+
+    def _element(self, window: Window, number: int) -> Row:
+        start = window.peek()
+        line = window.line
+        if start != "{":
+            raise self.fault(
+                line, f"element {number} is not a JSON object", "each element must be one"
+            )
+        try:
+            return Row(line, window.take_object())
+        except UnicodeDecodeError:  # a ValueError too, but of the file and not of the element
+            raise
+        except json.JSONDecodeError as error:
+            # The line where the JSON breaks helps more than the one where the element starts.
+            line += error.doc.count("\n", window.start, error.pos)
+            fact = f"element {number} is {fault_of(error)}"
+        except (ValueError, RecursionError) as error:
+            fact = f"element {number} is {fault_of(error)}"
+        raise self.fault(line, fact, "each element must be one object") from None
+
+    def _not_an_array(self, window: Window) -> BadSource:
+        if window.peek() == "{":
+            remedy = f"{_ONE_ARRAY}; with an object a line, name it .jsonl"
+            return self.fault(window.line, "an object where an array must start", remedy)
+        return self.fault(window.line, "not a JSON array", _ONE_ARRAY)
+
+
+class Csv(FileSource):
+    """Comma-separated values as RFC 4180 has them, the first row naming the columns."""
+
+    kind = "csv"
+
+    def rows(self) -> Iterator[Row]:
+        records = self._records()
+        header = self._header(records)
+        width = len(header)
+        for line, fields in records:
+            if len(fields) != width:
+                raise self.fault(
+                    line,
+                    f"{_number(len(fields), 'field')} where the header has {width}",
+                    'a value with a comma, quote or line end must be in "quotes"',
+                )
+            yield Row(line, dict(zip(header, fields, strict=True)))
+
+    def columns(self) -> Sequence[str]:
+        """Return the names in the header."""
+        return self._header(self._records())
+
+    def _header(self, records: Iterator[tuple[int, list[str]]]) -> list[str]:
+        line, names = next(records, (1, []))
+        if not names:
+            raise self.fault(0, "empty", "the first row must name the columns")
+        positions: dict[str, int] = {}
+        for position, name in enumerate(names, 1):
+            if not name.strip():
+                raise self.fault(
+                    line, f"column {position} has no name", "the first row must name every column"
+                )
+            first = positions.setdefault(name, position)
+            if first != position:
+                raise self.fault(
+                    line,
+                    f"columns {first} and {position} have the same name",
+                    "column names must differ",
+                )
+        return names
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield each record with the line where it starts; blank lines are skipped."""
+        import csv
+
+        csv.field_size_limit(_LONGEST_CSV_FIELD)
+        with self.opened_text() as file:
+            reader = csv.reader(file, strict=True)
+            while True:
+                line = reader.line_num + 1
+                try:
+                    fields = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    raise self.fault(
+                        line, f"not valid CSV ({error})", 'write a quote inside a value as ""'
+                    ) from None
+                if fields:
+                    yield line, fields
+
+
+_READERS: Mapping[str, type[JsonLines] | type[JsonArray] | type[Csv]] = {
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".json": JsonArray,
+    ".csv": Csv,
+}
+
+
+def open_file(name: str, *, root: Path, where: Location) -> Reader:
+    """Return the reader of a file below `root`; BadSource at `where` if there can be none."""
+
+    def refuse(fact: str, remedy: str) -> BadSource:
+        return BadSource(Problem(f"dataset.source.path: {fact}", remedy, where))
+
+    if Path(name).is_absolute():
+        raise refuse("the path is absolute", "write it relative to the project's root")
+    try:
+        path = (root / name).resolve()
+        is_inside = path.is_relative_to(root.resolve())
+        is_there, is_file = path.exists(), path.is_file()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL, a name too long
+        raise refuse("not a path that can be opened", "name a file below the root") from None
+    if not is_inside:
+        raise refuse(f"{name} leads out of the project", "name a file below the project's root")
+    reader = _READERS.get(Path(name).suffix.lower())
+    if reader is None:
+        raise refuse(
+            f"{name} has no known ending", f"supported are {', '.join(_READERS)}, all as UTF-8"
+        )
+    if not is_there:
+        raise refuse(f"{name} does not exist", "paths are relative to the project's root")
+    if not is_file:
+        raise refuse(f"{name} is not a file", f"name one that ends in {', '.join(_READERS)}")
+    return reader(path, name)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
