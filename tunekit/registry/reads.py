@@ -1,0 +1,134 @@
+"""What the registry can tell. Plain sqlite3: reading must not pay for importing sqlite-utils,
+which imports pandas where that is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from tunekit.model import Checkpoint, Job, JobState, MetricPoint, Phase, RecordedTrial
+from tunekit.registry.file import RegistryFile
+
+
+class Reads(RegistryFile):
+    """Every question that tunekit asks its registry."""
+
+    def trials(self) -> list[RecordedTrial]:
+        """Return every trial with its jobs, by name."""
+        jobs: dict[tuple[str, str], list[Job]] = {}
+        for job in self.jobs():
+            jobs.setdefault((job.experiment, job.trial), []).append(job)
+        rows = self._all(
+            "SELECT t.experiment, t.key, t.revision, e.document, e.is_protected, "
+            "e.desired_state, r.identity FROM trials t JOIN experiments e ON e.name = t.experiment "
+            "LEFT JOIN revisions r ON r.experiment = t.experiment AND r.trial = t.key "
+            "AND r.digest = t.revision ORDER BY t.experiment, t.key"
+        )
+        return [
+            RecordedTrial(
+                experiment=row["experiment"],
+                key=row["key"],
+                revision=row["revision"],
+                document=json.loads(row["document"]),
+                jobs=tuple(jobs.get((row["experiment"], row["key"]), ())),
+                is_protected=bool(row["is_protected"]),
+                desired_state=row["desired_state"],
+                training_identity=(
+                    json.loads(row["identity"])["dataset"] if row["identity"] else None
+                ),
+            )
+            for row in rows
+        ]
+
+    def jobs(self, *, experiment: str | None = None, only_open: bool = False) -> list[Job]:
+        """Return jobs, oldest first."""
+        conditions, values = ["1"], []
+        if experiment is not None:
+            conditions.append("experiment = ?")
+            values.append(experiment)
+        if only_open:
+            conditions.append(
+                "phase != 'ABSENT' AND state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"
+            )
+        sql = f"SELECT * FROM jobs WHERE {' AND '.join(conditions)} ORDER BY id"  # noqa: S608
+        return [to_job(row) for row in self._all(sql, values)]
+
+    def job(self, job_id: int) -> Job:
+        """Return one job by its id."""
+        return to_job(self._one("SELECT * FROM jobs WHERE id = ?", [job_id]))
+
+    def experiments(self) -> dict[str, dict[str, Any]]:
+        """Return each experiment's record: tags, description, document, path, times."""
+        rows = self._all("SELECT * FROM experiments ORDER BY name")
+        return {
+            row["name"]: {
+                **dict(row),
+                "tags": json.loads(row["tags"] or "{}"),
+                "document": json.loads(row["document"]),
+            }
+            for row in rows
+        }
+
+    def dataset(self, key: str) -> dict[str, Any] | None:
+        """Return what was recorded of a prepared data set under its source key."""
+        row = self._one("SELECT record FROM datasets WHERE key = ?", [key])
+        return json.loads(row["record"]) if row else None
+
+    def revision(self, job: Job) -> dict[str, Any]:
+        """Return a job's revision: identity, the spec that asked for it, its data."""
+        row = self._one(
+            "SELECT * FROM revisions WHERE experiment = ? AND trial = ? AND digest = ?",
+            [job.experiment, job.trial, job.revision],
+        )
+        return {
+            "digest": row["digest"],
+            "identity": json.loads(row["identity"]),
+            "document": json.loads(row["document"]),
+            "dataset": json.loads(row["dataset"]),
+            "created_s": row["created_s"],
+        }
+
+    def points(self, job_id: int, metric: str | None = None) -> list[MetricPoint]:
+        """Return a job's metric points by series and rising step."""
+        sql = "SELECT metric, step, value, time_s FROM metric_points WHERE job_id = ?"
+        values: list[Any] = [job_id]
+        if metric is not None:
+            sql += " AND metric = ?"
+            values.append(metric)
+        return [MetricPoint(*row) for row in self._all(sql + " ORDER BY metric, step", values)]
+
+    def last_step(self, job_id: int) -> int:
+        """Return the highest recorded step, 0 where there is none."""
+        row = self._one("SELECT max(step) FROM metric_points WHERE job_id = ?", [job_id])
+        return int(row[0] or 0)
+
+    def evaluations(self, job_id: int | None = None) -> list[dict[str, Any]]:
+        """Return recorded evaluations, oldest first."""
+        where, values = ("WHERE job_id = ?", [job_id]) if job_id is not None else ("", [])
+        rows = self._all(f"SELECT * FROM evaluations {where} ORDER BY id", values)  # noqa: S608
+        return [
+            {
+                **dict(row),
+                "scores": json.loads(row["scores"]),
+                "generation": json.loads(row["generation"]),
+            }
+            for row in rows
+        ]
+
+    def events(self, experiment: str | None = None) -> list[dict[str, Any]]:
+        """Return events, oldest first."""
+        where, values = ("WHERE experiment = ?", [experiment]) if experiment else ("", [])
+        rows = self._all(f"SELECT * FROM events {where} ORDER BY id", values)  # noqa: S608
+        return [dict(row) for row in rows]
+
+
+def to_job(row: sqlite3.Row) -> Job:
+    values = dict(row)
+    values["phase"] = Phase(values["phase"])
+    values["state"] = JobState(values["state"])
+    values["checkpoints"] = tuple(Checkpoint(**c) for c in json.loads(values["checkpoints"]))
+    for text in ("detail", "error"):
+        values[text] = values[text] or ""
+    return Job(**values)

@@ -1,0 +1,165 @@
+"""The tables and their migrations: numbered, recorded in the same transaction, never edited."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+# Equals the number of migrations below and SQLite's `PRAGMA user_version`, so that a current
+# registry is recognised without importing sqlite-utils.
+VERSION = 1
+
+
+def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
+    """Bring the file to VERSION; safe to run from several processes at once."""
+    import sqlite_utils
+    from sqlite_utils import Migrations
+
+    steps = Migrations("tunekit")
+
+    @steps(name="1_initial")
+    def _initial(db: Database) -> None:
+        _create_tables(db, registry_id)
+        db.execute("PRAGMA user_version = 1")
+
+    steps.apply(sqlite_utils.Database(connection))
+
+
+def _create_tables(db: Database, registry_id: str) -> None:
+    text, integer, real = str, int, float
+    db.table("meta").create({"key": text, "value": text}, pk="key", not_null={"value"})
+    db.table("meta").insert({"key": "registry_id", "value": registry_id})
+    db.table("experiments").create(
+        {
+            "name": text,
+            "description": text,
+            "tags": text,  # JSON object
+            "document": text,  # JSON: the spec as last applied
+            "path": text,
+            "desired_state": text,
+            "is_protected": integer,
+            "created_s": real,
+            "updated_s": real,
+        },
+        pk="name",
+        not_null={"document", "desired_state", "is_protected"},
+    )
+    db.table("datasets").create(
+        {
+            "key": text,  # source bytes and dataset section, hashed
+            "fingerprint": text,
+            "source": text,
+            "record": text,  # JSON: rows, characters, digest of each split
+            "created_s": real,
+        },
+        pk="key",
+        not_null={"fingerprint", "record"},
+    )
+    db.table("trials").create(
+        {"experiment": text, "key": text, "revision": text},
+        pk=("experiment", "key"),
+        foreign_keys=[("experiment", "experiments", "name")],
+    )
+    db.table("revisions").create(
+        {
+            "experiment": text,
+            "trial": text,
+            "digest": text,
+            "identity": text,  # JSON: exactly what the digest hashes
+            "document": text,  # JSON: the spec that first asked for it
+            "dataset": text,  # JSON: fingerprint and splits
+            "created_s": real,
+        },
+        pk=("experiment", "trial", "digest"),
+        not_null={"identity", "document"},
+        foreign_keys=[("experiment", "experiments", "name")],
+    )
+    db.table("jobs").create(
+        {
+            "id": integer,
+            "experiment": text,
+            "trial": text,
+            "revision": text,
+            "number": integer,
+            "attempt": integer,
+            "token": text,
+            "provider": text,
+            "base_model": text,
+            "phase": text,
+            "state": text,
+            "reason": text,
+            "submitted_s": real,
+            "name": text,
+            "detail": text,
+            "error": text,
+            "model": text,
+            "checkpoints": text,  # JSON list
+            "completed_steps": integer,
+            "total_steps": integer,
+            "epoch": integer,
+            "loss": real,
+            "created_s": real,
+            "started_s": real,
+            "ended_s": real,
+            "observed_s": real,
+        },
+        pk="id",
+        not_null={"experiment", "trial", "revision", "number", "attempt", "token", "phase"},
+        foreign_keys=[("experiment", "experiments", "name")],
+    )
+    jobs = db.table("jobs")
+    jobs.create_index(["token"], unique=True)
+    jobs.create_index(["experiment", "number"], unique=True)
+    jobs.create_index(["experiment", "trial", "revision", "attempt"], unique=True)
+    # The promise in one line: a trial never has two jobs that may be running.
+    db.execute(
+        "CREATE UNIQUE INDEX one_open_job ON jobs(experiment, trial) WHERE phase != 'ABSENT' "
+        "AND state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"
+    )
+    db.table("events").create(
+        {
+            "id": integer,
+            "at_s": real,
+            "experiment": text,
+            "job_id": integer,
+            "kind": text,
+            "detail": text,
+            "who": text,
+            "command": text,
+            "commit": text,
+            "is_dirty": integer,
+        },
+        pk="id",
+        not_null={"at_s", "kind"},
+    )
+    db.table("events").create_index(["experiment", "id"])
+    for verb in ("UPDATE", "DELETE"):
+        db.execute(
+            f"CREATE TRIGGER events_refuse_{verb.lower()} BEFORE {verb} ON events "
+            "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+        )
+    db.execute(
+        "CREATE TABLE metric_points (job_id INTEGER NOT NULL REFERENCES jobs(id), "
+        "metric TEXT NOT NULL, step INTEGER NOT NULL, value REAL NOT NULL, time_s REAL, "
+        "PRIMARY KEY (job_id, metric, step)) WITHOUT ROWID"
+    )
+    db.table("evaluations").create(
+        {
+            "id": integer,
+            "job_id": integer,
+            "model": text,
+            "split": text,
+            "split_digest": text,
+            "rows": integer,
+            "generation": text,  # JSON
+            "scores": text,  # JSON object: metric -> value
+            "at_s": real,
+            "who": text,
+        },
+        pk="id",
+        not_null={"job_id", "scores"},
+        foreign_keys=[("job_id", "jobs", "id")],
+    )

@@ -1,0 +1,287 @@
+"""What tunekit writes down.
+
+What apply decides goes through sqlite-utils; what is observed goes through plain sqlite3, because
+`status` writes it too and must stay quick.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from tunekit.model import (
+    Actor,
+    Job,
+    JobState,
+    MetricPoint,
+    Observation,
+    Phase,
+    Trial,
+    revision_identity,
+    token_for,
+)
+from tunekit.registry.reads import Reads, to_job
+
+
+class Registry(Reads):
+    """The registry, open for reading and writing. RegistryError where a write can't be done."""
+
+    # --- what apply decided ----------------------------------------------------------------
+
+    def record_dataset(
+        self, key: str, *, source: str, record: Mapping[str, Any], at_s: float
+    ) -> None:
+        """Remember a prepared data set, so that unchanged bytes are not rendered again."""
+        with self._transaction():
+            self._database().table("datasets").upsert(
+                {
+                    "key": key,
+                    "fingerprint": record["fingerprint"],
+                    "source": source,
+                    "record": json.dumps(record),
+                    "created_s": at_s,
+                },
+                pk="key",
+            )
+
+    def record_experiment(self, trial: Trial, *, at_s: float, actor: Actor, why: str) -> None:
+        """Write down the spec as applied; no job is touched."""
+        with self._transaction():
+            self._put_experiment(trial, at_s)
+            self._event("recorded", trial.experiment.name, at_s=at_s, actor=actor, detail=why)
+
+    def adopt_revision(
+        self, trial: Trial, job: Job, *, at_s: float, actor: Actor, why: str
+    ) -> None:
+        """Make a revision that a former job tuned the current one again."""
+        with self._transaction():
+            self._put_experiment(trial, at_s)
+            self._put_revision(trial, at_s)
+            self._event("reused", job.experiment, job_id=job.id, at_s=at_s, actor=actor, detail=why)
+
+    def write_intent(
+        self, trial: Trial, *, attempt: int, reason: str, at_s: float, actor: Actor
+    ) -> Job:
+        """Promise a job before any provider hears of it; durable once this returns.
+
+        RegistryError where the trial still has a job that may run.
+        """
+        experiment = trial.experiment
+        with self._transaction():
+            self._put_experiment(trial, at_s)
+            self._put_revision(trial, at_s)
+            number = self._one(
+                "SELECT coalesce(max(number), 0) + 1 FROM jobs WHERE experiment = ?",
+                [experiment.name],
+            )[0]
+            token = token_for(
+                self.id,
+                experiment=experiment.name,
+                trial=trial.key,
+                revision=trial.digest,
+                attempt=attempt,
+            )
+            table = self._database().table("jobs")
+            table.insert(
+                {
+                    "experiment": experiment.name,
+                    "trial": trial.key,
+                    "revision": trial.digest,
+                    "number": number,
+                    "attempt": attempt,
+                    "token": token,
+                    "provider": experiment.provider,
+                    "base_model": experiment.base_model,
+                    "phase": Phase.INTENT.value,
+                    "state": JobState.PENDING.value,
+                    "reason": reason,
+                    "submitted_s": at_s,
+                    "checkpoints": "[]",
+                }
+            )
+            job_id = int(self._one("SELECT id FROM jobs WHERE token = ?", [token])[0])
+            self._event(
+                "intent", experiment.name, job_id=job_id, at_s=at_s, actor=actor, detail=reason
+            )
+        return self.job(job_id)
+
+    def give_up_intent(self, job: Job, *, error: str, at_s: float, actor: Actor) -> None:
+        """Note that the provider never took the job."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET phase = 'ABSENT', state = 'FAILED', error = ?, ended_s = ? "
+                "WHERE id = ? AND phase = 'INTENT'",
+                [error, at_s, job.id],
+            )
+            self._event(
+                "absent", job.experiment, job_id=job.id, at_s=at_s, actor=actor, detail=error
+            )
+
+    def note(self, kind: str, job: Job, *, detail: str, at_s: float, actor: Actor) -> None:
+        """Append an event about a job."""
+        with self._transaction():
+            self._event(kind, job.experiment, job_id=job.id, at_s=at_s, actor=actor, detail=detail)
+
+    def record_evaluation(
+        self,
+        job: Job,
+        *,
+        model: str,
+        split: str,
+        split_digest: str,
+        rows: int,
+        generation: Mapping[str, Any],
+        scores: Mapping[str, float],
+        at_s: float,
+        actor: Actor,
+    ) -> None:
+        """Write down the scores of one evaluation."""
+        with self._transaction():
+            self._database().table("evaluations").insert(
+                {
+                    "job_id": job.id,
+                    "model": model,
+                    "split": split,
+                    "split_digest": split_digest,
+                    "rows": rows,
+                    "generation": json.dumps(generation),
+                    "scores": json.dumps(scores),
+                    "at_s": at_s,
+                    "who": actor.who,
+                }
+            )
+            self._event(
+                "evaluated",
+                job.experiment,
+                job_id=job.id,
+                at_s=at_s,
+                actor=actor,
+                detail=f"{rows} rows of {split}",
+            )
+
+    def _put_experiment(self, trial: Trial, at_s: float) -> None:
+        experiment = trial.experiment
+        created = self._one("SELECT created_s FROM experiments WHERE name = ?", [experiment.name])
+        database = self._database()
+        database.table("experiments").upsert(
+            {
+                "name": experiment.name,
+                "description": experiment.description,
+                "tags": json.dumps(dict(experiment.tags)),
+                "document": json.dumps(experiment.document),
+                "path": str(experiment.where),
+                "desired_state": experiment.lifecycle.state,
+                "is_protected": int(experiment.lifecycle.protect),
+                "created_s": created[0] if created else at_s,
+                "updated_s": at_s,
+            },
+            pk="name",
+        )
+        database.table("trials").insert(
+            {"experiment": experiment.name, "key": trial.key, "revision": None},
+            pk=("experiment", "key"),
+            ignore=True,
+        )
+
+    def _put_revision(self, trial: Trial, at_s: float) -> None:
+        name, dataset = trial.experiment.name, trial.dataset
+        database = self._database()
+        database.table("revisions").insert(
+            {
+                "experiment": name,
+                "trial": trial.key,
+                "digest": trial.digest,
+                "identity": json.dumps(revision_identity(trial.experiment, dataset)),
+                "document": json.dumps(trial.experiment.document),
+                "dataset": json.dumps(
+                    {
+                        "fingerprint": dataset.fingerprint,
+                        "splits": {k: asdict(v) for k, v in dataset.splits.items()},
+                    }
+                ),
+                "created_s": at_s,
+            },
+            pk=("experiment", "trial", "digest"),
+            ignore=True,
+        )
+        database.table("trials").update((name, trial.key), {"revision": trial.digest})
+
+    # --- what a provider said --------------------------------------------------------------
+
+    def record_observation(self, job: Job, seen: Observation, *, at_s: float, actor: Actor) -> Job:
+        """Write down what the provider says now; a state that changed becomes an event.
+
+        A job that has ended stays as it ended, whatever a late answer says.
+        """
+        with self._transaction() as connection:
+            before = to_job(self._one("SELECT * FROM jobs WHERE id = ?", [job.id]))
+            if before.state.is_terminal:
+                return before
+            connection.execute(
+                "UPDATE jobs SET phase = 'BOUND', name = ?, state = ?, detail = ?, error = ?, "
+                "model = ?, checkpoints = ?, completed_steps = ?, total_steps = ?, epoch = ?, "
+                "loss = ?, created_s = ?, started_s = ?, ended_s = ?, observed_s = ? WHERE id = ?",
+                [
+                    seen.name,
+                    seen.state.value,
+                    seen.detail,
+                    seen.error,
+                    seen.model,
+                    json.dumps([asdict(c) for c in seen.checkpoints]),
+                    seen.completed_steps,
+                    seen.total_steps,
+                    seen.epoch,
+                    seen.loss,
+                    seen.created_s,
+                    seen.started_s,
+                    seen.ended_s,
+                    at_s,
+                    job.id,
+                ],
+            )
+            about: dict[str, Any] = {"job_id": job.id, "at_s": at_s, "actor": actor}
+            if before.phase is Phase.INTENT:
+                self._event("bound", job.experiment, detail=seen.name, **about)
+            if before.state is not seen.state:
+                detail = f"{before.state} -> {seen.state}"
+                self._event("state", job.experiment, detail=detail, **about)
+        return self.job(job.id)
+
+    def record_points(self, job_id: int, points: Iterable[MetricPoint]) -> int:
+        """Write metric points and return how many were new or changed; equal ones are kept."""
+        rows = [(job_id, p.metric, p.step, p.value, p.time_s) for p in points]
+        if not rows:
+            return 0
+        with self._transaction() as connection:
+            cursor = connection.executemany(
+                "INSERT OR REPLACE INTO metric_points VALUES (?, ?, ?, ?, ?)", rows
+            )
+            return cursor.rowcount
+
+    def _event(
+        self,
+        kind: str,
+        experiment: str,
+        *,
+        at_s: float,
+        actor: Actor,
+        detail: str = "",
+        job_id: int | None = None,
+    ) -> None:
+        self._connection.execute(
+            "INSERT INTO events (at_s, experiment, job_id, kind, detail, who, command, "
+            '"commit", is_dirty) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+            [
+                at_s,
+                experiment,
+                job_id,
+                kind,
+                detail,
+                actor.who,
+                actor.command,
+                actor.commit,
+                actor.is_dirty,
+            ],
+        )
