@@ -1,0 +1,134 @@
+"""One job's folder: what the provider and the worker tell each other, through files.
+
+job.json          what was asked for; written once, before the folder gets its name
+train.jsonl       the rendered rows (0600), and validation.jsonl where there are any
+started.json      the worker's process; there from its first moment
+state.json        how far it is; replaced whole
+metrics.jsonl     one line a step; appended to
+cancel            there once somebody asked for the end
+alive             locked by the worker as long as it lives, so that the kernel tells of its death
+model/epoch-N/    checkpoints
+worker.log        what the worker printed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tunekit.model import MetricPoint
+
+_FILE_MODE = 0o600
+_FOLDER_MODE = 0o700
+
+
+class JobFolder:
+    """The files of one job. `path.name` is its token."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def job(self) -> Path:
+        return self.path / "job.json"
+
+    @property
+    def alive(self) -> Path:
+        return self.path / "alive"
+
+    @property
+    def cancel(self) -> Path:
+        return self.path / "cancel"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "worker.log"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    def exists(self) -> bool:
+        return self.job.exists()
+
+    def was_started(self) -> bool:
+        """True once a worker lived in this folder, if only for a moment."""
+        return (self.path / "started.json").exists()
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Return one of the JSON files, {} where it is not there."""
+        try:
+            loaded = json.loads((self.path / name).read_bytes())
+        except FileNotFoundError:
+            return {}
+        return loaded if isinstance(loaded, dict) else {}
+
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        """Replace one of the JSON files whole: a reader sees the old one or the new one."""
+        new = self.path / f".{name}.new"
+        with open_private(new) as file:
+            file.write(json.dumps(value).encode())
+        os.replace(new, self.path / name)
+
+    def is_worker_alive(self) -> bool:
+        """True while a worker, or the process that is starting it, holds the lock."""
+        try:
+            file = os.open(self.alive, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: askers do not block askers
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
+    def points(self, after_step: int) -> Iterator[MetricPoint]:
+        """Yield the points past a step; a line that is still being written is left for later."""
+        try:
+            file = self.metrics.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                point = json.loads(line)
+                if point["step"] > after_step:
+                    for metric, value in point["values"].items():
+                        yield MetricPoint(metric, point["step"], value, point["time_s"])
+
+    def rows(self, split: str) -> list[tuple[str, str]]:
+        """Return a split's (prompt, response) pairs, [] where the job has no such split."""
+        try:
+            lines = (self.path / f"{split}.jsonl").read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        return [tuple(json.loads(line)) for line in lines if line]
+
+
+def open_private(path: Path, *, append: bool = False) -> Any:
+    """Open a file for writing that only its owner may read."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if append else os.O_TRUNC)
+    return os.fdopen(os.open(path, flags, _FILE_MODE), "ab" if append else "wb")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, that only its owner may enter."""
+    path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+
+
+def write_rows(path: Path, pairs: Iterable[tuple[str, str]]) -> None:
+    """Write (prompt, response) pairs, a JSON array a line."""
+    with open_private(path) as file:
+        for pair in pairs:
+            file.write(json.dumps(pair).encode() + b"\n")
