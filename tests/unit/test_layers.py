@@ -1,0 +1,169 @@
+"""Which way imports point, and what start-up must not load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Project
+
+PACKAGE = ROOT / "tunekit"
+
+# What each part of tunekit may import of the others. Nothing imports `cli`.
+ALLOWED = {
+    "model": set(),
+    "errors": {"model"},
+    "plan": {"model", "errors"},
+    "spec": {"model", "errors"},
+    "dataset": {"model", "errors"},
+    "registry": {"model", "errors"},
+    "providers": {"model", "errors"},
+    "evaluate": {"model", "errors", "providers"},
+    "observe": {"model", "errors", "registry", "providers"},
+    "apply": {"model", "errors", "registry", "providers", "observe", "plan"},
+    "views": {"model", "errors", "plan", "evaluate", "spec"},
+    "cli": {
+        *("model", "errors", "plan", "spec", "dataset", "registry", "providers"),
+        *("evaluate", "observe", "apply", "views"),
+    },
+}
+
+# Each dependency has one home.
+HOMES = {
+    "click": "cli",
+    "yaml": "spec",
+    "jsonschema": "spec",
+    "jsonschema_rs": "spec",
+    "sqlite_utils": "registry",
+    "sqlite3": "registry",
+    "rich": "views",
+    "plotext": "views",
+    "numpy": "providers",
+    "scipy": "providers",
+    "sklearn": "providers",
+}
+# cli draws two things by itself: the bar of `evaluate` and the live table of `status -w`.
+ALSO = {("rich", "cli")}
+
+HEAVY = (
+    *("pandas", "numpy", "scipy", "sklearn", "datasets", "sqlite_utils", "jsonschema"),
+    *("google", "vertexai", "plotext", "requests", "httpx"),
+)
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield every module a file imports, and whether at its top level."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            if node.module == "tunekit":
+                yield from ((f"tunekit.{alias.name}", id(node) in top) for alias in node.names)
+            else:
+                yield node.module, id(node) in top
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+FILES = [p for p in sorted(PACKAGE.rglob("*.py")) if part_of(p) not in ("__init__", "__main__")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    part = part_of(path)
+    for module, _ in imports(path):
+        top, _, rest = module.partition(".")
+        if top == "tunekit" and rest:
+            other = rest.split(".")[0]
+            assert other == part or other in ALLOWED[part] or other == "__version__", module
+        elif top in HOMES:
+            assert HOMES[top] == part or (top, part) in ALSO, f"{part} imports {module}"
+
+
+def test_providers_know_neither_each_other_nor_the_registry() -> None:
+    for path in (PACKAGE / "providers").rglob("*.py"):
+        mine = path.relative_to(PACKAGE / "providers").parts[0]
+        for module, _ in imports(path):
+            if module.startswith("tunekit.providers.") and mine != "__init__.py":
+                assert module.split(".")[2] in (mine, "base"), f"{path.name}: {module}"
+
+
+def test_the_trainer_stands_alone() -> None:
+    """An emulator may use the trainer without sharing a line with the providers."""
+    for path in (PACKAGE / "providers/local/training").rglob("*.py"):
+        ours = [module for module, _ in imports(path) if module.startswith("tunekit")]
+        assert all(m.startswith("tunekit.providers.local.training") for m in ours), path.name
+
+
+def loaded_by(project: Project, *arguments: str) -> set[str]:
+    """Return every module that a whole command imported, as -X importtime lists them."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "tunekit", *arguments],
+        cwd=project.root,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = (t for t in done.stderr.splitlines() if t.startswith("import time:"))
+    return {text.rpartition("|")[2].strip() for text in lines}
+
+
+def heavy(modules: set[str]) -> set[str]:
+    return {m for m in modules if m.split(".")[0] in HEAVY}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["status"],
+        ["status", "-o", "json"],
+        ["history"],
+        ["plan"],
+        ["apply", "-y"],
+        ["validate"],
+        ["wait", "mask"],
+    ],
+)
+def test_a_no_op_loads_nothing_heavy_and_starts_no_worker(
+    tuned: Project, arguments: list[str]
+) -> None:
+    folders = tuned.folders()
+    modules = loaded_by(tuned, *arguments)
+    assert heavy(modules) == set()
+    assert "tunekit.providers.local.worker" not in modules
+    if arguments != ["--help"]:
+        assert not any(m.split(".")[0] == "rich" for m in modules)  # not a terminal
+    assert tuned.folders() == folders
+    assert tuned.workers() == []
+
+
+def test_an_invalid_spec_is_what_loads_jsonschema(project: Project) -> None:
+    """The check above can fail: this command does load something heavy."""
+    project.write("experiments/mask.yaml", "name: mask\n")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "tunekit", "validate"],
+        cwd=project.root,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "jsonschema" in done.stderr
+
+
+def test_modules_stay_small() -> None:
+    sizes = {p.name: len(p.read_text(encoding="utf-8").splitlines()) for p in FILES}
+    assert {name: size for name, size in sizes.items() if size > 400} == {}

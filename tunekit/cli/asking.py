@@ -1,0 +1,49 @@
+"""What `evaluate` and `predict` share: which model answers, with which settings."""
+
+from __future__ import annotations
+
+from tunekit import spec
+from tunekit.cli.context import App
+from tunekit.errors import UsageError
+from tunekit.model import Experiment, Generation, Job, JobState, RecordedTrial
+
+
+def model_of(job: Job, checkpoint: str | None) -> str:
+    """Return the model to ask. UsageError where the job has none, or no such checkpoint."""
+    title = f"{job.experiment}@{job.number}"
+    if checkpoint is not None:
+        for saved in job.checkpoints:
+            if saved.id == checkpoint:
+                return saved.model
+        has = ", ".join(c.id for c in job.checkpoints) or "none"
+        raise UsageError(f"{title} has no checkpoint {checkpoint!r}; it has: {has}")
+    if job.state is JobState.SUCCEEDED and job.model:
+        return job.model
+    hint = "`tunekit wait` ends with it" if job.is_open else "`tunekit history` shows why"
+    raise UsageError(f"{title} is {job.state} and has no tuned model; {hint}")
+
+
+def experiment_of(app: App, trial: RecordedTrial, job: Job) -> Experiment:
+    """Return the spec that a job belongs to, as recorded: the current one where it still fits."""
+    is_current = trial.revision == job.revision
+    document = trial.document if is_current else app.registry.revision(job)["document"]
+    return spec.from_document(document)
+
+
+def generation(
+    default: Generation,
+    *,
+    temperature: float | None,
+    top_p: float | None,
+    top_k: int | None,
+    max_output_tokens: int | None,
+) -> Generation:
+    """Return the settings of the spec with those of the command line over them."""
+    return Generation(
+        temperature=default.temperature if temperature is None else temperature,
+        top_p=default.top_p if top_p is None else top_p,
+        top_k=default.top_k if top_k is None else top_k,
+        max_output_tokens=(
+            default.max_output_tokens if max_output_tokens is None else max_output_tokens
+        ),
+    )

@@ -1,0 +1,130 @@
+"""`tunekit evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+import click
+
+from tunekit import dataset
+from tunekit.cli import asking, options
+from tunekit.cli.context import App
+from tunekit.errors import StalePlan, UsageError
+from tunekit.evaluate import evaluate
+from tunekit.model import Example, Experiment, Job
+from tunekit.views.evaluation import print_answers, print_scores
+from tunekit.views.text import plural
+
+
+@click.command(epilog=options.example("tunekit evaluate quickstart --show 5"))
+@options.name
+@click.option("--split", help="The split to ask about; default: the spec's evaluate.split.")
+@click.option("--rows", type=click.IntRange(min=1), help="Only the first so many rows.")
+@click.option("--show", type=click.IntRange(min=0), default=0, help="Print so many answers.")
+@click.option("--wrong", "only_wrong", is_flag=True, help="With --show: only wrong answers.")
+@click.option("--checkpoint", metavar="ID", help="Ask this checkpoint, not the final model.")
+@options.generation_flags
+@options.with_app(("table", "json", "yaml"))
+def command(
+    app: App,
+    name: str,
+    split: str | None,
+    rows: int | None,
+    show: int,
+    only_wrong: bool,
+    checkpoint: str | None,
+    **sampling: Any,
+) -> None:
+    """Score a tuned model on held-out rows.
+
+    Runs the held-out split through the model, prints and records its scores beside two that need
+    no model: the input copied unchanged, and always the most frequent answer. Answers are printed
+    with --show and stored nowhere.
+    """
+    trial, job = app.job(name)
+    app.observer().refresh([job])
+    job = app.registry.job(job.id)
+    model = asking.model_of(job, checkpoint)
+    experiment = asking.experiment_of(app, trial, job)
+    split = split or experiment.evaluate.split
+    examples, digest = _held_out(app, experiment, job, split=split, rows=rows)
+    settings = asking.generation(experiment.evaluate.generation, **sampling)
+    with _progress(app, len(examples)) as advance:
+        evaluated = evaluate(
+            app.provider_of(job.provider),
+            model,
+            examples,
+            metrics=experiment.evaluate.metrics,
+            generation=settings,
+            on_answer=advance,
+        )
+    scores = {
+        **evaluated.scores,
+        **{f"copy.{key}": value for key, value in evaluated.copy.items()},
+        **{f"majority.{key}": value for key, value in evaluated.majority.items()},
+    }
+    app.registry.record_evaluation(
+        job,
+        model=model,
+        split=split,
+        split_digest=digest,
+        rows=len(examples),
+        generation=asdict(settings),
+        scores=scores,
+        at_s=app.clock.now_s(),
+        actor=app.actor(),
+    )
+    title = f"{job.experiment}@{job.number}"
+    chosen = [a for a in evaluated.answers if not only_wrong or not a.is_right][:show]
+    if app.format == "table":
+        print_answers(app.output, chosen)
+        app.output.text(f"{title} ({model}) on {plural(len(examples), 'row')} of {split}:")
+        print_scores(app.output, evaluated)
+        return
+    shown = [
+        {"line": a.example.line, "expected": a.example.response, "answered": a.text} for a in chosen
+    ]
+    content = {"job": title, "model": model, "split": split, **evaluated.to_json()}
+    app.output.data("evaluate", {**content, **({"answers": shown} if show else {})})
+
+
+def _held_out(
+    app: App, experiment: Experiment, job: Job, *, split: str, rows: int | None
+) -> tuple[list[Example], str]:
+    """Return the rows to ask about. UsageError where there is no such split.
+
+    StalePlan where the training rows are no longer those that the job was tuned on: the split
+    could then hold rows that the model has seen.
+    """
+    prepared = dataset.prepare(experiment, root=app.project.root)
+    if split not in prepared.splits:
+        raise UsageError(
+            f"{experiment.name} has no split {split!r}, it has: {', '.join(prepared.splits)}; "
+            "hold rows out with dataset.split"
+        )
+    recorded = app.registry.revision(job)["identity"]["dataset"]
+    if prepared.training_identity() != recorded:
+        raise StalePlan(
+            f"{experiment.dataset.source}: its training rows are not those that job {job.number} "
+            f"was tuned on, so its {split} rows may not be held out; restore the data, "
+            "or `tunekit apply` and evaluate the new job"
+        )
+    return list(islice(prepared.read(split), rows)), prepared.splits[split].digest
+
+
+@contextmanager
+def _progress(app: App, total: int) -> Iterator[Any]:
+    """Show a bar on a terminal, nothing elsewhere."""
+    if not app.notes.is_terminal:
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=app.notes.console(), transient=True) as progress:
+        task = progress.add_task("asking", total=total)
+        yield lambda: progress.advance(task)

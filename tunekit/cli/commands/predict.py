@@ -1,0 +1,82 @@
+"""`tunekit predict`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from tunekit import dataset
+from tunekit.cli import asking, options
+from tunekit.cli.context import App
+from tunekit.errors import UsageError
+
+
+@click.command(epilog=options.example("tunekit predict quickstart 'Call me at 555-0142, Ana'"))
+@options.name
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@click.option("--raw", is_flag=True, help="TEXT is the whole prompt: apply no template.")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A template value, where the prompt has several; repeatable.",
+)
+@click.option("--checkpoint", metavar="ID", help="Ask this checkpoint, not the final model.")
+@options.generation_flags
+@options.with_app(("table", "json", "yaml"))
+def command(
+    app: App,
+    name: str,
+    texts: tuple[str, ...],
+    raw: bool,
+    columns: tuple[str, ...],
+    checkpoint: str | None,
+    **sampling: Any,
+) -> None:
+    """Ask a tuned model.
+
+    TEXT takes the place of {input} in the experiment's prompt. Without TEXT, every line of
+    standard input is one. Nothing of it is stored.
+    """
+    trial, job = app.job(name)
+    app.observer().refresh([job])
+    job = app.registry.job(job.id)
+    model = asking.model_of(job, checkpoint)
+    experiment = asking.experiment_of(app, trial, job)
+    given = _columns(columns)
+    asked = list(texts) or _standard_input(app, is_needed=not given)
+    if raw:
+        prompts: Sequence[str] = asked
+    elif asked:
+        prompts = [dataset.render(experiment, given, text=text) for text in asked]
+    else:
+        prompts = [dataset.render(experiment, given)]
+    settings = asking.generation(experiment.evaluate.generation, **sampling)
+    answers = app.provider_of(job.provider).generate(model, prompts, settings)
+    if app.format == "table":
+        for answer in answers:
+            app.output.text(answer.text)
+        return
+    app.output.data("predict", {"model": model, "answers": [a.text for a in answers]})
+
+
+def _columns(pairs: Sequence[str]) -> dict[str, str]:
+    given = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--column {pair}: write it as NAME=VALUE")
+        given[key] = value
+    return given
+
+
+def _standard_input(app: App, *, is_needed: bool) -> list[str]:
+    if not is_needed:
+        return []
+    if sys.stdin.isatty():
+        app.say("Type a text a line; Ctrl-D ends.")
+    return [line.rstrip("\n") for line in sys.stdin]

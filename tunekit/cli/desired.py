@@ -1,0 +1,130 @@
+"""Spec files -> trials that are ready for planning, with every problem found on the way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tunekit import dataset, providers, spec
+from tunekit.cli.context import App
+from tunekit.errors import DataError, ProviderError, SpecError, UsageError
+from tunekit.model import (
+    Experiment,
+    PreparedDataset,
+    Problem,
+    Severity,
+    Trial,
+    digest,
+    revision_identity,
+)
+
+DEFAULT_FILES = ("experiments/",)
+
+
+def labels(pairs: Sequence[str]) -> dict[str, str]:
+    """Return what `-l key=value` asks for. UsageError where it is not of that form."""
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(f"-l {pair}: write it as key=value")
+        found[key] = value
+    return found
+
+
+def has_labels(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """True where the tags hold every wanted pair."""
+    return all(tags.get(key) == value for key, value in wanted.items())
+
+
+def read(app: App, files: Sequence[str]) -> tuple[list[Experiment], list[Problem]]:
+    """Return the experiments of the files, and all problems short of rendering the data."""
+    loaded = _load(app, files)
+    problems = list(loaded.problems)
+    for experiment in loaded.experiments:
+        problems += _provider_problems(app, experiment)
+        problems += dataset.check(experiment, root=app.project.root)
+    return list(loaded.experiments), problems
+
+
+def _load(app: App, files: Sequence[str]) -> spec.Loaded:
+    """Read spec files: what the user typed is meant from here, the default from the root."""
+    typed = [name if name == "-" else str(Path(name).absolute()) for name in files]
+    return spec.load_experiments(
+        typed or list(DEFAULT_FILES),
+        root=app.project.root,
+        stdin=sys.stdin.buffer.read,
+        defaults=app.project.defaults,
+    )
+
+
+def _provider_problems(app: App, experiment: Experiment) -> list[Problem]:
+    if experiment.provider not in providers.kinds():
+        unknown = spec.check_profile(experiment, app.project)
+        if unknown:
+            return unknown
+    try:
+        provider = app.provider_of(experiment.provider)
+    except ProviderError as error:
+        return [Problem(str(error), where=experiment.at("provider"))]
+    kind = app.kind_of(experiment.provider)
+    return spec.check_provider(experiment, kind=kind, capabilities=provider.capabilities)
+
+
+def split_problems(problems: Sequence[Problem]) -> tuple[list[Problem], list[Problem]]:
+    """Return errors and warnings apart."""
+    errors = [p for p in problems if p.severity is Severity.ERROR]
+    return errors, [p for p in problems if p.severity is Severity.WARNING]
+
+
+def experiments(app: App, files: Sequence[str], wanted: Mapping[str, str]) -> list[Experiment]:
+    """Return the experiments that carry the wanted tags. SpecError with every problem found."""
+    found, problems = read(app, files)
+    errors, warnings = split_problems(problems)
+    for warning in warnings:
+        app.say(str(warning))
+    if errors:
+        raise SpecError(errors)
+    return [experiment for experiment in found if has_labels(experiment.tags, wanted)]
+
+
+def prepared(app: App, experiment: Experiment) -> PreparedDataset:
+    """Return an experiment's data; unchanged bytes are recognised and not rendered again."""
+    key = dataset.source_key(experiment, root=app.project.root)
+    record = app.registry.dataset(key)
+    if record is not None:
+        return dataset.from_record(experiment, root=app.project.root, record=record)
+    made = dataset.prepare(experiment, root=app.project.root)
+    if not app.registry.is_readonly:
+        app.registry.record_dataset(
+            key,
+            source=str(experiment.dataset.source),
+            record=dataset.to_record(made),
+            at_s=app.clock.now_s(),
+        )
+    return made
+
+
+def trials(app: App, found: Sequence[Experiment]) -> list[Trial]:
+    """Return the trials of experiments. SpecError naming every data set that can't be read."""
+    ready, problems = [], []
+    for experiment in found:
+        try:
+            data = prepared(app, experiment)
+        except DataError as error:
+            problems.append(Problem(str(error), where=experiment.at("dataset")))
+            continue
+        ready.append(Trial(experiment, data, digest(revision_identity(experiment, data))))
+    if problems:
+        raise SpecError(problems)
+    return ready
+
+
+def of_name(app: App, files: Sequence[str], name: str) -> Experiment | None:
+    """Return the experiment of a name as the files have it now, None where none has it."""
+    loaded = _load(app, files)
+    for experiment in loaded.experiments:
+        if experiment.name == name:
+            return experiment
+    return None

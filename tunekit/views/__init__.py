@@ -1,0 +1,1 @@
+"""Saying it to a person: tables, JSON, plots. Nothing here decides."""

@@ -1,0 +1,234 @@
+"""Jobs and trials: `status`, `history`, and the plain data of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tunekit.model import Job, JobState, Phase, RecordedTrial
+from tunekit.views.output import Column, Output, Table
+from tunekit.views.text import age, bar, duration, line, number, plural
+
+STATUS_COLUMNS = (
+    Column("NAME", "name", most=40),
+    Column("PROVIDER", "provider", rank=6, most=16),
+    Column("BASE MODEL", "base_model", rank=5, most=28),
+    Column("STATE", "state"),
+    Column("PROGRESS", "progress", rank=1, most=24),
+    Column("LOSS", "loss", rank=2, is_number=True),
+    Column("AGE", "age", rank=3, is_number=True),
+    Column("TOOK", "took", rank=4, is_number=True),
+    Column("WAITS FOR", "waits_for", rank=7, most=48),
+)
+
+_HISTORY_COLUMNS = (
+    Column("JOB", "job"),
+    Column("STATE", "state"),
+    Column("WHEN", "when", rank=2),
+    Column("WHO", "who", rank=3, most=24),
+    Column("COMMIT", "commit", rank=4),
+    Column("TOOK", "took", rank=6, is_number=True),
+    Column("LOSS", "loss", rank=7, is_number=True),
+    Column("WHY", "why", rank=1, most=56),
+    Column("OUTCOME", "outcome", rank=5, most=48),
+)
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    """Return a job as plain data; times are seconds since the epoch, UTC."""
+    data = asdict(job)
+    data.pop("id")
+    data["job"] = f"{job.experiment}@{job.number}"
+    data["percent"] = percent(job)
+    data["took_s"] = took_s(job)
+    return data
+
+
+def percent(job: Job) -> float | None:
+    """Return how far a job is, 0 to 100; None where the provider doesn't tell."""
+    if job.state is JobState.SUCCEEDED:
+        return 100.0
+    if not job.total_steps or job.completed_steps is None:
+        return None
+    return round(100 * job.completed_steps / job.total_steps, 1)
+
+
+def took_s(job: Job, now_s: float | None = None) -> float | None:
+    """Return how many seconds a job ran, until `now_s` where it still runs."""
+    end = job.ended_s if job.ended_s is not None else now_s
+    return None if end is None or job.started_s is None else end - job.started_s
+
+
+def waits_for(job: Job) -> str:
+    """Say what must happen before the job moves on, or why it ended badly."""
+    match (job.phase, job.state):
+        case (Phase.INTENT, _):
+            return "tunekit apply: the submit was interrupted"
+        case (_, JobState.PENDING):
+            return job.detail or "the provider to start it"
+        case (_, JobState.CANCELLING):
+            return "its end"
+        case (_, JobState.FAILED):
+            return job.error
+        case _:
+            return job.detail if not job.state.is_terminal else ""
+
+
+def status_table(trials: Sequence[RecordedTrial], *, now_s: float, limit: int | None) -> Table:
+    """Return the status table: what runs first, then the newest; the rest is counted."""
+    ordered = sorted(trials, key=_urgency)
+    shown = ordered if limit is None else ordered[:limit]
+    more = ""
+    if len(shown) < len(ordered):
+        more = (
+            f"… and {len(ordered) - len(shown):,} more ({counts(ordered)}); "
+            "narrow with NAME, --state or -l, or show all with --all"
+        )
+    return Table(STATUS_COLUMNS, [_status_row(trial, now_s) for trial in shown], more)
+
+
+def counts(trials: Sequence[RecordedTrial]) -> str:
+    """Return `3 RUNNING, 1 FAILED`."""
+    by_state: dict[str, int] = {}
+    for trial in trials:
+        job = trial.current()
+        state = job.state.value if job else "no job"
+        by_state[state] = by_state.get(state, 0) + 1
+    return ", ".join(f"{count:,} {state}" for state, count in by_state.items())
+
+
+def _urgency(trial: RecordedTrial) -> tuple[bool, float]:
+    job = trial.current()
+    return (job is None or not job.is_open, -(job.submitted_s if job else 0.0))
+
+
+def _status_row(trial: RecordedTrial, now_s: float) -> Mapping[str, str]:
+    job = trial.current()
+    if job is None:
+        # Every submit so far was refused or never arrived.
+        refused = trial.jobs[-1].error if trial.jobs else "nothing submitted"
+        return {"name": trial.name, "state": "-", "waits_for": f"tunekit apply: {refused}"}
+    return {
+        "name": trial.name,
+        "provider": job.provider,
+        "base_model": job.base_model,
+        "state": job.state.value,
+        "progress": progress(job),
+        "loss": number(job.loss),
+        "age": age(now_s - job.submitted_s),
+        "took": duration(took_s(job, now_s)),
+        "waits_for": line(waits_for(job)),
+    }
+
+
+def progress(job: Job) -> str:
+    """Return a bar, the percentage and the steps."""
+    share = percent(job)
+    if share is None:
+        return ""
+    steps = f" {job.completed_steps}/{job.total_steps}" if job.total_steps else ""
+    return f"{bar(share / 100, 8)} {share:3.0f}%{steps}"
+
+
+def status_json(trials: Sequence[RecordedTrial]) -> dict[str, Any]:
+    """Return every trial with its current job."""
+    return {
+        "trials": [
+            {
+                "name": trial.name,
+                "desired_state": trial.desired_state,
+                "is_protected": trial.is_protected,
+                "job": job_json(job) if (job := trial.current()) else None,
+            }
+            for trial in sorted(trials, key=_urgency)
+        ]
+    }
+
+
+def history_rows(jobs: Sequence[Job], events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return every job, newest first, with who asked for it, when, on which commit, and why."""
+    asked = {event["job_id"]: event for event in events if event["kind"] == "intent"}
+    rows = []
+    for job in reversed(jobs):
+        event = asked.get(job.id, {})
+        rows.append(
+            {
+                **job_json(job),
+                "who": event.get("who"),
+                "command": event.get("command"),
+                "commit": event.get("commit"),
+                "is_dirty": None if event.get("is_dirty") is None else bool(event["is_dirty"]),
+                "why": job.reason,
+                "outcome": outcome(job),
+            }
+        )
+    return rows
+
+
+def outcome(job: Job) -> str:
+    """Say in a few words how a job ended, or where it is."""
+    if job.phase is Phase.ABSENT:
+        return f"never started: {job.error}"
+    if job.state is JobState.SUCCEEDED:
+        return job.model or "tuned"
+    if job.state is JobState.FAILED:
+        return job.error or "failed"
+    return waits_for(job) or progress(job)
+
+
+def print_history(output: Output, rows: Sequence[Mapping[str, Any]], *, limit: int | None) -> None:
+    """Print the newest jobs; the rest is counted."""
+    shown = rows if limit is None else rows[:limit]
+    display = []
+    for row in shown:
+        commit = (row["commit"] or "")[:8] + ("+changes" if row["is_dirty"] else "")
+        is_absent = row["phase"] == Phase.ABSENT.value
+        display.append(
+            {
+                "job": row["job"],
+                "state": "never ran" if is_absent else row["state"],
+                "when": utc(row["submitted_s"]),
+                "who": row["who"] or "",
+                "commit": commit,
+                "took": duration(row["took_s"]),
+                "loss": number(row["loss"]),
+                "why": row["why"],
+                "outcome": line(row["outcome"]),
+            }
+        )
+    left = len(rows) - len(shown)
+    more = f"… and {plural(left, 'older job')}; show all with --all" if left else ""
+    output.table(Table(_HISTORY_COLUMNS, display, more))
+
+
+EVENT_FIELDS = ("at_s", "experiment", "kind", "detail", "who", "command", "commit", "is_dirty")
+
+_EVENT_COLUMNS = (
+    Column("WHEN", "when"),
+    Column("EXPERIMENT", "experiment", most=40),
+    Column("EVENT", "kind"),
+    Column("DETAIL", "detail", rank=1, most=60),
+    Column("WHO", "who", rank=2, most=24),
+    Column("COMMAND", "command", rank=3, most=60),
+)
+
+
+def events_table(happened: Sequence[Mapping[str, Any]]) -> Table:
+    """Return every event, oldest first."""
+    rows = [
+        {
+            "when": utc(event["at_s"]),
+            **{key: str(event[key] or "") for key in ("experiment", "kind", "detail", "who")},
+            "command": event["command"] or "",
+        }
+        for event in happened
+    ]
+    return Table(_EVENT_COLUMNS, rows)
+
+
+def utc(at_s: float) -> str:
+    """Return a moment as `2026-01-31 09:15Z`."""
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%MZ}"

@@ -1,0 +1,67 @@
+"""A plan as people and machines read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tunekit.plan import Action, Plan, Step
+from tunekit.views.output import Output
+from tunekit.views.text import plural
+
+_STYLES = {
+    Action.SUBMIT: "green",
+    Action.RETRY: "green",
+    Action.RETUNE: "yellow",
+    Action.REUSE: "cyan",
+    Action.UPDATE: "cyan",
+    Action.CANCEL: "red",
+    Action.RESOLVE: "yellow",
+    Action.WAIT: "dim",
+    Action.HOLD: "bold yellow",
+    Action.REFUSE: "bold red",
+    Action.UNMANAGED: "bold yellow",
+    Action.NOOP: "dim",
+}
+
+
+def print_plan(output: Output, plan: Plan, *, has_all: bool = False) -> None:
+    """Print a line a trial that something is to be said of, then the summary."""
+    shown = [s for s in plan.steps if has_all or s.action is not Action.NOOP]
+    width = max((len(step.name) for step in shown), default=0)
+    for step in shown:
+        output.styled(_line(step, width), _STYLES[step.action])
+    if shown:
+        output.text()
+    output.text(summary(plan))
+
+
+def _line(step: Step, width: int) -> str:
+    what = ""
+    if step.starts_job and step.trial is not None:
+        experiment, rows = step.trial.experiment, step.trial.dataset.splits["train"].rows
+        what = f" [{experiment.provider}, {experiment.base_model}, {plural(rows, 'row')}]"
+    return f"{step.symbol:>3} {step.name:<{width}}  {step.reason}{what}"
+
+
+def summary(plan: Plan) -> str:
+    """Return the one line that counts what would happen."""
+    counts = plan.counts()
+    parts = [
+        f"{counts['submit']} to submit",
+        f"{counts['update']} to update",
+        f"{counts['cancel']} to cancel",
+        f"{counts['unchanged']} unchanged",
+    ]
+    if counts["hold"]:
+        parts.append(f"{counts['hold']} held")
+    return f"Plan: {', '.join(parts)}."
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Return the plan as plain data; `checksum` is what `apply --expect` takes."""
+    return {
+        "checksum": plan.checksum(),
+        "has_changes": plan.has_changes,
+        "summary": plan.counts(),
+        "steps": [step.to_json() for step in plan.steps],
+    }

@@ -1,0 +1,91 @@
+"""One experiment in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tunekit.model import Example, Experiment, Job
+from tunekit.views.jobs import job_json, progress, took_s, utc, waits_for
+from tunekit.views.output import STATE_STYLES, Output
+from tunekit.views.text import age, duration, line, number, plural
+
+__all__ = ["job_json", "print_examples", "print_shown"]
+
+
+def print_shown(
+    output: Output,
+    *,
+    experiment: Experiment | None,
+    job: Job | None,
+    revision: Mapping[str, Any] | None,
+    evaluations: Sequence[Mapping[str, Any]],
+    now_s: float,
+) -> None:
+    """Print what is asked for, then what became of it."""
+    if experiment is not None:
+        output.styled(experiment.name, "bold")
+        if experiment.description:
+            output.text(f"  {line(experiment.description)}")
+        _fields(output, _spec_fields(experiment))
+    if job is None:
+        output.text("\nNo job yet; `tunekit plan` shows what apply would do.")
+        return
+    output.text()
+    output.styled(
+        f"{job.experiment}@{job.number}  {job.state}", STATE_STYLES.get(job.state.value, "")
+    )
+    _fields(output, _job_fields(job, revision, now_s))
+    for entry in evaluations[-3:]:
+        scores = ", ".join(
+            f"{key} {value:.1%}" for key, value in entry["scores"].items() if "." not in key
+        )
+        _fields(output, {"evaluated": f"{scores} on {plural(entry['rows'], 'row')}"})
+
+
+def _spec_fields(experiment: Experiment) -> dict[str, str]:
+    tuning = {"method": experiment.tuning.method, **experiment.tuning.hyperparameters()}
+    return {
+        "file": str(experiment.where),
+        "provider": experiment.provider,
+        "base model": experiment.base_model,
+        "data": f"{experiment.dataset.source}, split {dict(experiment.dataset.split)}",
+        "tuning": ", ".join(f"{key} {value}" for key, value in tuning.items()),
+        "tags": ", ".join(f"{key}={value}" for key, value in experiment.tags.items()),
+        "state": experiment.lifecycle.state,
+    }
+
+
+def _job_fields(job: Job, revision: Mapping[str, Any] | None, now_s: float) -> dict[str, str]:
+    splits = revision["dataset"]["splits"] if revision else {}
+    rows = ", ".join(f"{name} {split['rows']:,}" for name, split in splits.items())
+    return {
+        "why": job.reason,
+        "revision": f"{job.revision[:12]}, attempt {job.attempt}",
+        "rows": rows,
+        "provider's name": job.name or "not known: the submit was interrupted",
+        "progress": progress(job),
+        "loss": number(job.loss),
+        "submitted": f"{utc(job.submitted_s)} ({age(now_s - job.submitted_s)} ago)",
+        "took": duration(took_s(job, now_s)),
+        "waits for": waits_for(job) if job.is_open else "",
+        "error": job.error,
+        "model": job.model or "",
+        "checkpoints": ", ".join(saved.id for saved in job.checkpoints),
+    }
+
+
+def _fields(output: Output, fields: Mapping[str, str]) -> None:
+    for name, value in fields.items():
+        if value:
+            output.text(f"  {name:<16}{line(value)}")
+
+
+def print_examples(output: Output, examples: Sequence[Example], *, split: str) -> None:
+    """Print examples as a provider gets them."""
+    for number_, example in enumerate(examples, start=1):
+        output.text()
+        output.styled(f"{split} {number_} (line {example.line}) prompt", "bold cyan")
+        output.text(example.prompt)
+        output.styled("response", "bold green")
+        output.text(example.response)
