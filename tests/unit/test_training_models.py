@@ -456,3 +456,12 @@ def test_labels_unknown_to_the_model_count_as_wrong(tmp_path: Path) -> None:
     assert evaluation is not None
     assert (evaluation.correct, evaluation.predictions) == (0.0, 1)
     assert evaluation.loss > 10
+
+
+@pytest.mark.parametrize(("epochs", "kept"), [(1, 1), (3, 3), (20, 20), (21, 11), (1000, 20)])
+def test_checkpoints_are_spaced_past_twenty_epochs(epochs: int, kept: int) -> None:
+    from tunekit.providers.local.training.loop import is_kept
+
+    numbers = [epoch for epoch in range(1, epochs + 1) if is_kept(epoch, epochs)]
+    assert len(numbers) == kept
+    assert numbers[-1] == epochs

@@ -45,7 +45,7 @@ def source_key(experiment: Experiment, *, root: Path) -> str:
 def prepare(experiment: Experiment, *, root: Path) -> PreparedDataset:
     """Read, render and split the whole data set once; holds digests, not rows.
 
-    Rows that no split uses are not looked at. DataError names the file and line of a bad row;
+    Past the head of the source, rows that no split uses are not looked at. DataError names the file and line of a bad row;
     SpecError if `dataset` is wrong as written.
     """
     pipeline = Pipeline.of(experiment, root=root)
@@ -124,7 +124,8 @@ def _checked(experiment: Experiment, root: Path, split: str, info: SplitInfo) ->
             yield example
     except DataError as error:
         # It could be read when it was prepared.
-        raise _changed(experiment, f"split {split}: {error}") from error
+        first = str(error).partition("\n")[0]
+        raise _changed(experiment, f"split {split}: {first}") from error
     if measured.info() != info:
         raise _changed(experiment, f"split {split} is no longer what was planned")
 

@@ -11,27 +11,28 @@ from tunekit.views.output import Column, Output, Table
 from tunekit.views.text import age, bar, duration, line, number, plural
 
 STATUS_COLUMNS = (
-    Column("NAME", "name", most=40),
-    Column("PROVIDER", "provider", rank=6, most=16),
+    Column("NAME", "name", most=40, least=10),
+    Column("PROVIDER", "provider", rank=7, most=16),
     Column("BASE MODEL", "base_model", rank=5, most=28),
     Column("STATE", "state"),
-    Column("PROGRESS", "progress", rank=1, most=24),
+    Column("PROGRESS", "progress", rank=1),
+    Column("STEPS", "steps", rank=6, is_number=True),
     Column("LOSS", "loss", rank=2, is_number=True),
     Column("AGE", "age", rank=3, is_number=True),
     Column("TOOK", "took", rank=4, is_number=True),
-    Column("WAITS FOR", "waits_for", rank=7, most=48),
+    Column("WAITS FOR", "waits_for", rank=8, most=100, least=12),
 )
 
 _HISTORY_COLUMNS = (
     Column("JOB", "job"),
     Column("STATE", "state"),
     Column("WHEN", "when", rank=2),
-    Column("WHO", "who", rank=3, most=24),
+    Column("WHO", "who", rank=3, most=24, least=8),
     Column("COMMIT", "commit", rank=4),
     Column("TOOK", "took", rank=6, is_number=True),
     Column("LOSS", "loss", rank=7, is_number=True),
-    Column("WHY", "why", rank=1, most=56),
-    Column("OUTCOME", "outcome", rank=5, most=48),
+    Column("WHY", "why", rank=1, most=80, least=14),
+    Column("OUTCOME", "outcome", rank=5, most=100, least=14),
 )
 
 
@@ -115,6 +116,7 @@ def _status_row(trial: RecordedTrial, now_s: float) -> Mapping[str, str]:
         "base_model": job.base_model,
         "state": job.state.value,
         "progress": progress(job),
+        "steps": steps(job),
         "loss": number(job.loss),
         "age": age(now_s - job.submitted_s),
         "took": duration(took_s(job, now_s)),
@@ -123,12 +125,14 @@ def _status_row(trial: RecordedTrial, now_s: float) -> Mapping[str, str]:
 
 
 def progress(job: Job) -> str:
-    """Return a bar, the percentage and the steps."""
+    """Return a bar and the percentage; empty where the provider doesn't tell."""
     share = percent(job)
-    if share is None:
-        return ""
-    steps = f" {job.completed_steps}/{job.total_steps}" if job.total_steps else ""
-    return f"{bar(share / 100, 8)} {share:3.0f}%{steps}"
+    return "" if share is None else f"{bar(share / 100, 8)} {share:3.0f}%"
+
+
+def steps(job: Job) -> str:
+    """Return `590/950`; empty where the provider doesn't tell."""
+    return f"{job.completed_steps or 0}/{job.total_steps}" if job.total_steps else ""
 
 
 def status_json(trials: Sequence[RecordedTrial]) -> dict[str, Any]:
@@ -208,9 +212,9 @@ _EVENT_COLUMNS = (
     Column("WHEN", "when"),
     Column("EXPERIMENT", "experiment", most=40),
     Column("EVENT", "kind"),
-    Column("DETAIL", "detail", rank=1, most=60),
+    Column("DETAIL", "detail", rank=1, most=80, least=14),
     Column("WHO", "who", rank=2, most=24),
-    Column("COMMAND", "command", rank=3, most=60),
+    Column("COMMAND", "command", rank=3, most=60, least=14),
 )
 
 

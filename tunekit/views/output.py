@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from tunekit.views.text import clean, line, shortened
 
@@ -29,13 +29,17 @@ STATE_STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column. `rank` 0 is always shown; the highest goes first where room lacks."""
+    """A table's column. `rank` 0 is always shown; the highest goes first where room lacks.
+
+    Widths are in characters: never more than `most`; down to `least`, cut, before it goes.
+    """
 
     title: str
     key: str
     rank: int = 0
     is_number: bool = False
     most: int = 60
+    least: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +50,38 @@ class Table:
     rows: Sequence[Mapping[str, str]]
     more: str = ""
 
-    def fitting(self, width: int) -> list[Column]:
-        """Return the columns that fit, dropping those of the highest rank first."""
+    def fitting(self, width: int) -> list[tuple[Column, int]]:
+        """Return the columns that fit and their widths.
+
+        Columns are cut to their least width before those of the highest rank are dropped.
+        """
         columns = list(self.columns)
-        while sum(self._width(c) + 2 for c in columns) > width:
+        while _total(map(self._least, columns)) > width:
             expendable = [c for c in columns if c.rank]
             if not expendable:
                 break
             columns.remove(max(expendable, key=lambda c: c.rank))
-        return columns
+        room = width - _total(map(self._least, columns))
+        fitted = []
+        for column in columns:
+            more = min(self._natural(column) - self._least(column), max(room, 0))
+            room -= more
+            fitted.append((column, self._least(column) + more))
+        return fitted
 
-    def _width(self, column: Column) -> int:
+    def _least(self, column: Column) -> int:
+        natural = self._natural(column)
+        return natural if column.least is None else min(natural, column.least)
+
+    def _natural(self, column: Column) -> int:
         longest = max((len(line(row.get(column.key, ""))) for row in self.rows), default=0)
         return max(len(column.title), min(longest, column.most))
+
+
+def _total(widths: Iterable[int]) -> int:
+    """Return the width of columns with two spaces between them."""
+    all_widths = list(widths)
+    return sum(all_widths) + 2 * (len(all_widths) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,23 +172,19 @@ def rich_table(table: Table, width: int) -> RichTable:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     columns = table.fitting(width)
-    for column in columns:
-        drawn.add_column(
-            column.title,
-            justify="right" if column.is_number else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
+    for column, room in columns:
+        justify: Literal["left", "right"] = "right" if column.is_number else "left"
+        drawn.add_column(column.title, justify=justify, no_wrap=True, width=room)
     for row in table.rows:
-        drawn.add_row(*(Text(*_cell(row.get(c.key, ""), c)) for c in columns))
+        drawn.add_row(*(Text(*_cell(row.get(c.key, ""), c, room)) for c, room in columns))
     return drawn
 
 
-def _cell(text: str, column: Column) -> tuple[str, str]:
-    shown = shortened(line(text), column.most)
-    return shown, STATE_STYLES.get(shown.split(" ")[0], "") if column.key == "state" else ""
+def _cell(text: str, column: Column, room: int) -> tuple[str, str]:
+    style = STATE_STYLES.get(text.split(" ")[0], "") if column.key == "state" else ""
+    return shortened(line(text), room), style
 
 
 def _harmless(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunekit.model import Example, Experiment, Job
-from tunekit.views.jobs import job_json, progress, took_s, utc, waits_for
+from tunekit.views.jobs import job_json, progress, steps, took_s, utc, waits_for
 from tunekit.views.output import STATE_STYLES, Output
 from tunekit.views.text import age, duration, line, number, plural
 
@@ -64,7 +64,7 @@ def _job_fields(job: Job, revision: Mapping[str, Any] | None, now_s: float) -> d
         "revision": f"{job.revision[:12]}, attempt {job.attempt}",
         "rows": rows,
         "provider's name": job.name or "not known: the submit was interrupted",
-        "progress": progress(job),
+        "progress": f"{progress(job)} {steps(job)}".strip(),
         "loss": number(job.loss),
         "submitted": f"{utc(job.submitted_s)} ({age(now_s - job.submitted_s)} ago)",
         "took": duration(took_s(job, now_s)),

@@ -124,9 +124,7 @@ def _train(folder: JobFolder, progress: _Progress) -> None:
             is_last = report.step == report.total_steps
             if progress.is_due() or report.mean_loss is not None or is_last:
                 file.flush()
-                progress.put(
-                    detail="training", step=report.step, epoch=report.epoch, loss=report.loss
-                )
+                progress.put(detail="", step=report.step, epoch=report.epoch, loss=report.loss)
 
         training.train(
             asked["base_model"],

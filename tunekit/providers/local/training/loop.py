@@ -15,6 +15,8 @@ from .editor import EditorLearner, EditorModel
 from .interface import Evaluation, Model, StepReport
 from .learner import Learner, pool
 
+MOST_CHECKPOINTS = 20
+
 
 def run(
     base_model: str,
@@ -46,7 +48,8 @@ def run(
             if start + batch_size >= len(rows):
                 evaluation = learner.evaluate()
                 mean_loss = pool(scores).loss
-                write_checkpoint(folder / f"epoch-{epoch}", learner.snapshot())
+                if is_kept(epoch, epochs):
+                    write_checkpoint(folder / f"epoch-{epoch}", learner.snapshot())
             on_step(
                 StepReport(
                     step=step,
@@ -59,6 +62,15 @@ def run(
                     mean_loss=mean_loss,
                 )
             )
+
+
+def is_kept(epoch: int, epochs: int) -> bool:
+    """True where an epoch's checkpoint is kept: each of up to 20, then evenly spaced, and the last.
+
+    A checkpoint takes megabytes, so that a thousand of them would fill a disk.
+    """
+    every = math.ceil(epochs / MOST_CHECKPOINTS)
+    return epoch % every == 0 or epoch == epochs
 
 
 def read_model(folder: Path) -> Model:
