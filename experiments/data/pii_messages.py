@@ -64,6 +64,7 @@ The {thing} from order {order} came without its instructions.
 It should have gone to {address2}, {city2}.
 My address is {address2}, {postcode} {city2}.
 Please send it to {address2} instead.
+The postcode is {postcode}, not {postcode2}.
 We moved to {city2} last month, so the old address is no longer valid.
 The neighbour at {address2} hasn't seen it either.
 I will be in {city2} until {date2}, so please don't redeliver before that.
@@ -77,9 +78,12 @@ The refund for order {order} hasn't reached my account yet.
 You took {amount} from my account on {date} even though I cancelled.
 I tried to pay with {card} and the page just went blank.
 I paid {amount} for the {thing} on {date} but got no confirmation.
+Please send all refunds to {iban} from now on.
+I gave you the wrong IBAN, the right one is {iban}.
 --
 Please refund it to {iban}.
 My IBAN is {iban}.
+You still have my old address, I now live at {address}, {city} {postcode}.
 The card I used is {card}.
 The account holder is {other}, IBAN {iban}.
 Please remove the card {card} from my account afterwards.
@@ -94,6 +98,7 @@ The invoice for {order} has the wrong amount, it should be {amount}.
 --
 Please send the corrected invoice to {email}.
 Our address is {address}, {postcode} {city}.
+The postcode on it should be {postcode2}.
 Please put {other} down as the recipient.
 Our accountant {other} needs it before {date2}.
 Please copy {email2}, that is {other2} in accounting.
@@ -131,6 +136,7 @@ I sent the {thing} back on {date} and haven't heard anything.
 The {thing} from {order} has a scratch on one side.
 --
 Somebody could pick it up at {address}, {city}, any weekday.
+You can collect it at {address}, {postcode} {city}.
 It was a present from {other}, so I don't have the receipt.
 I dropped it off at the shop in {city} on {date2}.
 The label should be in the name of {other}.

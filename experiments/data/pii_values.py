@@ -3,7 +3,7 @@
 Domains are example.com, .org and .net (RFC 2606), addresses 192.0.2.0/24 and its like (RFC 5737,
 RFC 3849), telephone numbers from the ranges kept for fiction (555-01xx; Ofcom's 020 7946 0xxx and
 07700 900xxx; Arcep's 06 39 98 xx xx). Card numbers fail the Luhn test, IBANs have the check digits
-00, which none can have.
+00, which none can have, and British postcodes end in letters that Royal Mail leaves out there.
 """
 
 from __future__ import annotations
@@ -282,7 +282,7 @@ class Customer:
 
     def _postcode(self) -> str:
         return self._digits(
-            self._one_of("LS# #QX", "M# #RT", "9####", "0####", "BS## #DN", "1####")
+            self._one_of("LS# #CM", "M# #KV", "9####", "0####", "BS## #OC", "1####")
         )
 
     def _city(self) -> str:

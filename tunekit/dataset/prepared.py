@@ -45,8 +45,8 @@ def source_key(experiment: Experiment, *, root: Path) -> str:
 def prepare(experiment: Experiment, *, root: Path) -> PreparedDataset:
     """Read, render and split the whole data set once; holds digests, not rows.
 
-    Past the head of the source, rows that no split uses are not looked at. DataError names the file and line of a bad row;
-    SpecError if `dataset` is wrong as written.
+    Past the head of the source, rows that no split uses are not looked at. DataError names the
+    file and line of a bad row; SpecError if `dataset` is wrong as written.
     """
     pipeline = Pipeline.of(experiment, root=root)
     splits = pipeline.splits()
