@@ -16,7 +16,7 @@ demo: $(VENV)/installed
 	$(BIN)/tunekit evaluate quickstart --show 3 --registry $(DEMO_REGISTRY)
 
 test: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

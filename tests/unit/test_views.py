@@ -142,7 +142,8 @@ def test_a_curve_is_drawn_within_the_width_without_colour_codes() -> None:
     shown = written(out)
     assert "\x1b" not in shown
     assert all(len(text) <= 60 for text in shown.splitlines())
-    assert "train (mean of 8 steps)" in shown
+    assert "train loss (mean of 8 steps)" in shown
+    assert "log scale" in shown
 
 
 def test_differences_are_marked_by_word() -> None:

@@ -60,10 +60,10 @@ def _load(app: App, files: Sequence[str]) -> spec.Loaded:
 
 
 def _provider_problems(app: App, experiment: Experiment) -> list[Problem]:
-    if experiment.provider not in providers.kinds():
-        unknown = spec.check_profile(experiment, app.project)
-        if unknown:
-            return unknown
+    unknown = spec.check_profile(experiment, app.project)
+    # Kinds that other packages add need no profile; looking for them reads every package's data.
+    if unknown and experiment.provider not in providers.kinds():
+        return unknown
     try:
         provider = app.provider_of(experiment.provider)
     except ProviderError as error:
@@ -96,7 +96,9 @@ def prepared(app: App, experiment: Experiment) -> PreparedDataset:
     if record is not None:
         return dataset.from_record(experiment, root=app.project.root, record=record)
     made = dataset.prepare(experiment, root=app.project.root)
-    if not app.registry.is_readonly:
+    # The file may have changed while it was read; then what was read has no key yet.
+    is_same = dataset.source_key(experiment, root=app.project.root) == key
+    if is_same and not app.registry.is_readonly:
         app.registry.record_dataset(
             key,
             source=str(experiment.dataset.source),

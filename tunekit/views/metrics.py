@@ -9,6 +9,9 @@ from tunekit.model import EVAL_LOSS, MEAN_LOSS, TRAIN_LOSS, MetricPoint
 from tunekit.views.output import Column, Output, Table
 from tunekit.views.text import number, plural
 
+# Largest over smallest value from which a logarithmic scale tells more.
+_LOG_FROM = 50
+
 _TITLES = {
     TRAIN_LOSS: "TRAIN LOSS",
     "/train_fraction_of_correct_next_step_preds": "TRAIN CORRECT",
@@ -58,29 +61,40 @@ def spread(rows: Sequence[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
 
 
 def plot(output: Output, title: str, points: Sequence[MetricPoint]) -> None:
-    """Draw the loss curve over steps. A training loss of many steps is drawn as a moving mean."""
+    """Draw the loss curves among the points, or all that there are where none is a loss.
+
+    A series of many steps is drawn as a moving mean. Curves that fall far are drawn on a
+    logarithmic scale: else all but their fall is a flat line.
+    """
     import plotext
 
     by_name: dict[str, list[MetricPoint]] = {}
     for point in points:
         by_name.setdefault(point.metric, []).append(point)
-    width, height = (min(output.width, 100) if output.is_terminal else 80), 20
+    names = [name for name in (TRAIN_LOSS, EVAL_LOSS) if name in by_name] or list(by_name)
     plotext.clear_figure()
-    plotext.plot_size(width, height)
+    plotext.plot_size(min(output.width, 100) if output.is_terminal else 80, 20)
     plotext.theme("clear" if not output.has_colour else "pro")
-    if TRAIN_LOSS in by_name:
-        train = by_name[TRAIN_LOSS]
-        window = max(len(train) // 50, 1)
-        label = "train" if window == 1 else f"train (mean of {window} steps)"
-        plotext.plot([p.step for p in train], _smooth(train, window), label=label)
-    if EVAL_LOSS in by_name:
-        held = by_name[EVAL_LOSS]
-        plotext.plot([p.step for p in held], [p.value for p in held], label="eval", marker="o")
-    plotext.title(title)
+    drawn: list[float] = []
+    for name in names:
+        series = by_name[name]
+        window = max(len(series) // 50, 1)
+        label = _TITLES.get(name, name).lower()
+        values = _smooth(series, window)
+        plotext.plot(
+            [point.step for point in series],
+            values,
+            label=label if window == 1 else f"{label} (mean of {window} steps)",
+            marker="o" if name == EVAL_LOSS else None,
+        )
+        drawn += values
+    is_log = bool(drawn) and 0 < min(drawn) < max(drawn) / _LOG_FROM
+    if is_log:
+        plotext.yscale("log")
+    plotext.title(f"{title} (log scale)" if is_log else title)
     plotext.xlabel("step")
-    plotext.ylabel("loss")
-    drawn: str = plotext.build()
-    output.stream.write((drawn if output.has_colour else plotext.uncolorize(drawn)) + "\n")
+    picture: str = plotext.build()
+    output.stream.write((picture if output.has_colour else plotext.uncolorize(picture)) + "\n")
 
 
 def _smooth(points: Sequence[MetricPoint], window: int) -> list[float]:

@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from tunekit import dataset
-from tunekit.cli import asking, options
+from tunekit.cli import asking, desired, options
 from tunekit.cli.context import App
 from tunekit.errors import StalePlan, UsageError
 from tunekit.evaluate import evaluate
@@ -100,7 +99,7 @@ def _held_out(
     StalePlan where the training rows are no longer those that the job was tuned on: the split
     could then hold rows that the model has seen.
     """
-    prepared = dataset.prepare(experiment, root=app.project.root)
+    prepared = desired.prepared(app, experiment)
     if split not in prepared.splits:
         raise UsageError(
             f"{experiment.name} has no split {split!r}, it has: {', '.join(prepared.splits)}; "

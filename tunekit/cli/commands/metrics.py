@@ -45,6 +45,6 @@ def command(app: App, name: str, plot: bool, chosen: tuple[str, ...], has_all: b
         case _ if not points:
             app.say(f"{title}: no metrics yet; the job is {job.state}")
         case _ if plot:
-            view.plot(app.output, f"{title} loss", points)
+            view.plot(app.output, title, points)
         case _:
             view.print_metrics(app.output, points, limit=None if has_all else _PAGE)
