@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tunekit.apply import Applier
 from tunekit.cli import desired
 from tunekit.cli.context import App, unknown_name
+from tunekit.cli.labels import labels
 from tunekit.errors import UsageError
 from tunekit.model import Actor, Trial
 from tunekit.plan import Options
@@ -55,7 +56,7 @@ def scope(
             "--prune looks at every recorded experiment, so it does not go with -f or -l; "
             "leave those out"
         )
-    found = desired.experiments(app, files, desired.labels(wanted))
+    found = desired.experiments(app, files, labels(wanted))
     trials = desired.trials(app, found)
     names = {trial.name for trial in trials}
     for name in retry:

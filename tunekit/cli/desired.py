@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tunekit import dataset, providers, spec
 from tunekit.cli.context import App
-from tunekit.errors import DataError, ProviderError, SpecError, UsageError
+from tunekit.cli.labels import has_labels
+from tunekit.errors import DataError, ProviderError, SpecError
 from tunekit.model import (
     Experiment,
     PreparedDataset,
@@ -20,22 +21,6 @@ from tunekit.model import (
 )
 
 DEFAULT_FILES = ("experiments/",)
-
-
-def labels(pairs: Sequence[str]) -> dict[str, str]:
-    """Return what `-l key=value` asks for. UsageError where it is not of that form."""
-    found = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise UsageError(f"-l {pair}: write it as key=value")
-        found[key] = value
-    return found
-
-
-def has_labels(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    """True where the tags hold every wanted pair."""
-    return all(tags.get(key) == value for key, value in wanted.items())
 
 
 def read(app: App, files: Sequence[str]) -> tuple[list[Experiment], list[Problem]]:

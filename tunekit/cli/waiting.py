@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from tunekit.apply import Applied, Applier
 from tunekit.cli.context import App
 from tunekit.model import JobState, RecordedTrial
 from tunekit.views.text import number
+
+if TYPE_CHECKING:
+    from tunekit.apply import Applied, Applier
 
 SUCCEEDED, FAILED, TIMED_OUT, CANCELLED = 0, 100, 101, 103
 LOOK_EVERY_S = 1.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ _ENTRY_POINTS = "tunekit.providers"
 
 def kinds() -> list[str]:
     """Return every kind that can be opened here."""
+    from importlib.metadata import entry_points  # slow, and rarely needed
+
     return sorted({*_BUILT_IN, *(point.name for point in entry_points(group=_ENTRY_POINTS))})
 
 
@@ -41,6 +42,8 @@ def open_provider(kind: str, options: Mapping[str, Any], folder: Path) -> Provid
         except ModuleNotFoundError as error:
             raise MissingExtra(needs=str(error.name), extra=extra) from error
         return opener(options, folder)
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=_ENTRY_POINTS, name=kind):
         try:
             opener = point.load()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +66,7 @@ class RegistryFile:
         holder = Holder(who="tunekit", pid=os.getpid(), command="migrate", since_s=0.0)
         lock = self.path.with_name(self.path.name + ".migrate")
         with ApplierLock(lock, holder, timeout_s=_BUSY_TIMEOUT_S):
-            schema.migrate(self._connection, uuid.uuid4().hex)
+            schema.migrate(self._connection, secrets.token_hex(16))
 
     def __enter__(self) -> Self:
         return self

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import click
 
-from tunekit.cli import desired, options, waiting
+from tunekit.cli import options, waiting
 from tunekit.cli.context import App, unknown_name
+from tunekit.cli.labels import has_labels, labels
 from tunekit.errors import UsageError
 from tunekit.model import JobState, RecordedTrial
 from tunekit.views.jobs import status_json, status_table
@@ -69,10 +70,10 @@ def _chosen(
     for name in names:
         if name not in known:
             raise UsageError(unknown_name(name, known))
-    tags = desired.labels(wanted)
+    tags = labels(wanted)
     if tags:
         records = app.registry.experiments()
-        trials = [t for t in trials if desired.has_labels(records[t.experiment]["tags"], tags)]
+        trials = [t for t in trials if has_labels(records[t.experiment]["tags"], tags)]
     if states:
         trials = [t for t in trials if (job := t.current()) and job.state.value in states]
     return [t for t in trials if not names or t.name in names]
