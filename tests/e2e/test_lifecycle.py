@@ -42,6 +42,11 @@ def test_metrics_hold_every_step_and_every_epoch(tuned: Project) -> None:
     assert len(series["/train_total_loss"]["steps"]) == 16
 
 
+def test_status_as_csv_names_the_experiment(tuned: Project) -> None:
+    (row,) = csv.DictReader(io.StringIO(tuned.ok("status", "-o", "csv")))
+    assert (row["name"], row["job"], row["state"]) == ("mask", "mask@1", "SUCCEEDED")
+
+
 def test_evaluate_scores_held_out_rows_beside_baselines(tuned: Project) -> None:
     said = tuned.json("evaluate", "mask")
     assert said["rows"] == 20

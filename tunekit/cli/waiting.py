@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tunekit.cli.context import App
 from tunekit.model import JobState, RecordedTrial
+from tunekit.views.jobs import counts
 from tunekit.views.text import number
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 SUCCEEDED, FAILED, TIMED_OUT, CANCELLED = 0, 100, 101, 103
 LOOK_EVERY_S = 1.0
+_MOST_SAID = 5
 
 
 def settle(app: App, applier: Applier) -> Applied:
@@ -63,8 +65,11 @@ def exit_code(trials: Sequence[RecordedTrial]) -> int:
 
 
 def say_ends(app: App, trials: Sequence[RecordedTrial]) -> None:
-    """Print how each job ended, and what to type next."""
-    for trial in trials:
+    """Print how each job ended, and what to type next; of many, those that ended badly."""
+    if len(trials) > _MOST_SAID:
+        app.say(f"{counts(trials)}. Next: `tunekit status`")
+        trials = [t for t in trials if (job := t.current()) and job.state is JobState.FAILED]
+    for trial in trials[:_MOST_SAID]:
         job = trial.current()
         if job is None:
             continue

@@ -115,8 +115,8 @@ class Output:
         """Print a table: by rich on a terminal, in plain columns elsewhere."""
         if self.is_terminal:
             self.console().print(rich_table(table, self.width))
-        else:
-            self._plain(table)
+            return
+        self._plain(table)
         if table.more:
             self.text(table.more)
 
@@ -177,6 +177,9 @@ def rich_table(table: Table, width: int) -> RichTable:
     for column, room in columns:
         justify: Literal["left", "right"] = "right" if column.is_number else "left"
         drawn.add_column(column.title, justify=justify, no_wrap=True, width=room)
+    if table.more:
+        drawn.caption = Text(clean(table.more), style="dim")
+        drawn.caption_justify = "left"
     for row in table.rows:
         drawn.add_row(*(Text(*_cell(row.get(c.key, ""), c, room)) for c, room in columns))
     return drawn

@@ -87,8 +87,9 @@ def _print(app: App, trials: Sequence[RecordedTrial], *, has_all: bool) -> None:
             limit = None if has_all else _PAGE
             app.output.table(status_table(trials, now_s=app.clock.now_s(), limit=limit))
         case "csv":
-            rows = [{"name": t["name"], **(t["job"] or {})} for t in status_json(trials)["trials"]]
-            app.output.csv([{**row, "name": row["name"]} for row in rows], _FIELDS)
+            # A job's own `name` is the provider's word for it; here it is the experiment's.
+            rows = [{**(t["job"] or {}), "name": t["name"]} for t in status_json(trials)["trials"]]
+            app.output.csv(rows, _FIELDS)
         case _:
             app.output.data("status", status_json(trials))
 
