@@ -69,6 +69,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=mind_ctrl_c,
         )
 
     def run(
@@ -147,6 +148,11 @@ class Project:
                 if str(folder).encode() in command:
                     found.append(process)
         return found
+
+
+def mind_ctrl_c() -> None:
+    """Let a child obey Ctrl-C, also where the tests run in the background and ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def rows(count: int, *, seed: int = 1) -> str:

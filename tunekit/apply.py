@@ -11,16 +11,36 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from tunekit.errors import AmbiguousSubmit, ProviderError, TunekitError
-from tunekit.model import Job, JobSpec, JobState, Phase, Problem, RecordedTrial, Severity, Trial
+from tunekit.errors import (
+    AmbiguousSubmit,
+    ProviderError,
+    RegistryBusy,
+    TunekitError,
+    Unavailable,
+    Unsupported,
+)
+from tunekit.model import (
+    Job,
+    JobSpec,
+    JobState,
+    Phase,
+    Problem,
+    RecordedTrial,
+    Severity,
+    Trial,
+    trial_name,
+)
 from tunekit.observe import Observer
 from tunekit.plan import Action, Options, Plan, Step, plan
 
 # Added to a provider's listing lag: clocks and queues are never quite as told.
 _QUIET_MARGIN_S = 1.0
 _LOOK_EVERY_S = 0.5
-# So many submits without a clear answer in one apply, and the provider is not well.
-_MOST_AMBIGUOUS = 3
+# So many tries without an answer in one apply, and the provider is not well.
+_MOST_TRIES = 6
+_LONGEST_BACKOFF_S = 60.0
+# A cancel that shows no effect for so long is sent again.
+_CANCEL_AGAIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +93,13 @@ class Applier:
     say: Callable[[str], None]
     tick: Callable[[], None] = lambda: None
     is_whole: bool = True
+    # Names that this apply leaves alone from now on.
     _given_up: set[str] = field(default_factory=set)
-    _ambiguous: Counter[str] = field(default_factory=Counter)
+    # What the record said when this apply last wrote it: it never undoes what others applied.
+    _left_as: dict[str, object] = field(default_factory=dict)
+    _tries: Counter[str] = field(default_factory=Counter)
+    _not_before_s: dict[str, float] = field(default_factory=dict)
+    _warned: set[str] = field(default_factory=set)
 
     def plan(self) -> Plan:
         """Decide from what is recorded now."""
@@ -82,12 +107,8 @@ class Applier:
         if not self.is_whole:
             names = {trial.name for trial in self.desired}
             recorded = [trial for trial in recorded if trial.name in names]
-        return plan(
-            self.desired,
-            recorded,
-            now_s=self.observer.clock.now_s(),
-            options=self.options,
-        )
+        now_s = self.observer.clock.now_s()
+        return plan(self.desired, recorded, now_s=now_s, options=self.options)
 
     def resolve_intents(self) -> list[Failure]:
         """Find out what became of interrupted submits; those that never arrived are given up.
@@ -100,40 +121,37 @@ class Applier:
                 try:
                     self._resolve(job)
                 except ProviderError as error:
-                    failures.append(Failure(job.experiment, error))
+                    name = trial_name(job.experiment, job.trial)
+                    self._given_up.add(name)
+                    failures.append(Failure(name, error))
         return failures
 
     def _resolve(self, job: Job) -> None:
-        clock, registry = self.observer.clock, self.observer.registry
+        clock = self.observer.clock
         provider = self.observer.provider_of(job.provider)
         quiet_s = provider.capabilities.listing_lag_s + _QUIET_MARGIN_S
-        until_s = job.submitted_s + quiet_s
-        self.say(f"{job.experiment}: job {job.number}'s submit was interrupted; looking for it")
+        # Counted from now: when the request was sent, or could still arrive, nobody knows.
+        until_s = clock.now_s() + quiet_s
+        self.say(f"{job.title}: its submit was interrupted; looking for it")
         while True:
-            seen = provider.find(job.token)
-            if seen is not None:
-                registry.record_observation(
-                    job, seen, at_s=clock.now_s(), actor=self.observer.actor
-                )
-                self.say(
-                    f"{job.experiment}: job {job.number} was found; nothing is submitted twice"
-                )
+            if self.observer.look(provider, job).phase is Phase.BOUND:
+                self.say(f"{job.title} was found; nothing is submitted twice")
                 return
             # A clock that was set back must not make this wait for ever.
             left_s = min(until_s - clock.now_s(), quiet_s)
             if left_s <= 0:
                 break
             clock.sleep(min(left_s, _LOOK_EVERY_S))
-        registry.give_up_intent(
+        self.observer.registry.give_up_intent(
             job,
             error="the submit was interrupted and the job never arrived",
             at_s=clock.now_s(),
             actor=self.observer.actor,
         )
-        self.say(f"{job.experiment}: job {job.number} never reached {job.provider}")
+        self.say(f"{job.title} never reached {job.provider}")
 
     def carry_out(self, steps: Sequence[Step]) -> Applied:
-        """Do the steps one by one; a failure of one leaves the others alone."""
+        """Do the steps one by one; a failure of one leaves the others alone. Needs the lock."""
         applied = Applied()
         for step in steps:
             if step.name in self._given_up:
@@ -143,68 +161,88 @@ class Applier:
                 applied.done.append(step)
             except AmbiguousSubmit as error:
                 # The intent stands, so the next round looks for the job before anything else.
-                self._ambiguous[step.name] += 1
-                self.say(f"{step.name}: {error}")
-                if self._ambiguous[step.name] >= _MOST_AMBIGUOUS:
-                    self._given_up.add(step.name)
-                    applied.failures.append(Failure(step.name, error))
+                self._try_later(step, error, applied, wait_s=0.0)
+            except Unavailable as error:
+                wait_s = error.retry_after_s
+                self._try_later(step, error, applied, wait_s=self._backoff_s(step.name, wait_s))
             except TunekitError as error:
                 self._given_up.add(step.name)
                 applied.failures.append(Failure(step.name, error))
+        # What the command line asked for once is done once.
+        done = {step.name for step in applied.done}
+        self.options = Options(prune=False, retry=self.options.retry - done)
+        self._left_as = self._records()
         return applied
 
+    def _try_later(
+        self, step: Step, error: ProviderError, applied: Applied, *, wait_s: float
+    ) -> None:
+        self._tries[step.name] += 1
+        if self._tries[step.name] >= _MOST_TRIES:
+            self._given_up.add(step.name)
+            applied.failures.append(Failure(step.name, error))
+            return
+        self._not_before_s[step.name] = self.observer.clock.now_s() + wait_s
+        self.say(f"{step.name}: {error}; trying again")
+
+    def _backoff_s(self, name: str, asked_s: float | None) -> float:
+        """Return how long to wait: full jitter, and never less than the provider asks for.
+
+        Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+        """
+        most_s = min(_LONGEST_BACKOFF_S, 2.0 ** self._tries[name])
+        return max(asked_s or 0.0, self.observer.clock.random() * most_s)
+
     def _do(self, step: Step) -> None:
-        registry, clock = self.observer.registry, self.observer.clock
+        registry, now_s = self.observer.registry, self.observer.clock.now_s()
         actor = self.observer.actor
         match step:
             case Step(action=Action.UPDATE, trial=Trial() as trial):
-                registry.record_experiment(trial, at_s=clock.now_s(), actor=actor, why=step.reason)
+                registry.record_experiment(trial, at_s=now_s, actor=actor, why=step.reason)
                 self.say(f"{step.name}: recorded")
             case Step(action=Action.RESOLVE, recorded=RecordedTrial() as recorded):
-                for job in _current(recorded):
+                if (job := recorded.current()) is not None:
                     self._resolve(job)
             case Step(cancels=Job() as job) if job.is_open:
                 if step.action is Action.CANCEL and step.trial is not None:
-                    registry.record_experiment(
-                        step.trial, at_s=clock.now_s(), actor=actor, why=step.reason
-                    )
-                if job.state is not JobState.CANCELLING:
-                    self.cancel(job, why=step.reason)
+                    registry.record_experiment(step.trial, at_s=now_s, actor=actor, why=step.reason)
+                self.cancel(job, why=step.reason)
             case Step(action=Action.REUSE, trial=Trial() as trial, reuses=Job() as job):
-                registry.adopt_revision(
-                    trial, job, at_s=clock.now_s(), actor=actor, why=step.reason
-                )
+                registry.adopt_revision(trial, job, at_s=now_s, actor=actor, why=step.reason)
                 self.say(f"{step.name}: job {job.number} stands for this revision again")
             case Step(trial=Trial() as trial) if step.starts_job:
                 self._submit(step, trial)
 
     def cancel(self, job: Job, *, why: str) -> None:
-        """Ask the provider to end a job, and write down that it was asked."""
+        """Write down that a job is to end, and tell the provider. Fine to repeat."""
         if job.name is None:
             raise ProviderError(
-                f"{job.experiment}: job {job.number}'s submit was interrupted; "
-                "run `tunekit apply` first, it finds out"
+                f"{job.title} is being submitted, or its submit was interrupted; "
+                "run `tunekit apply`, it finds out"
             )
         provider = self.observer.provider_of(job.provider)
-        provider.cancel(job.name)
-        self.observer.registry.note(
-            "cancel", job, detail=why, at_s=self.observer.clock.now_s(), actor=self.observer.actor
+        if not provider.capabilities.can_cancel:
+            raise Unsupported(f"{job.title}: {job.provider} can't cancel jobs; let it end")
+        self.observer.registry.ask_cancel(
+            job, why=why, at_s=self.observer.clock.now_s(), actor=self.observer.actor
         )
-        self.say(f"{job.experiment}: cancelling job {job.number}")
-        self.observer.refresh([job])
+        provider.cancel(job.name)
+        self.say(f"{job.title}: cancelling ({why})")
+        self.observer.refresh([self.observer.registry.job(job.id)])
 
     def _submit(self, step: Step, trial: Trial) -> None:
         registry, clock, actor = self.observer.registry, self.observer.clock, self.observer.actor
         provider = self.observer.provider_of(trial.experiment.provider)
+        is_repeated = step.recorded is not None and step.recorded.unanswered(trial.digest)
         job = registry.write_intent(
             trial, attempt=step.attempt, reason=step.reason, at_s=clock.now_s(), actor=actor
         )
         try:
-            seen = provider.submit(JobSpec.of(trial), job.token)
+            # What was given up may have arrived after all.
+            seen = provider.find(job.token) if is_repeated else None
+            seen = seen or provider.submit(JobSpec.of(trial), job.token)
         except AmbiguousSubmit as error:
-            raise AmbiguousSubmit(
-                f"{error}; job {job.number} may exist and is looked for"
-            ) from error
+            raise AmbiguousSubmit(f"{error}; {job.title} may exist and is looked for") from error
         except TunekitError as error:
             registry.give_up_intent(job, error=str(error), at_s=clock.now_s(), actor=actor)
             raise
@@ -221,46 +259,84 @@ class Applier:
         clock = self.observer.clock
         began_s = clock.now_s()
         while True:
-            self.observer.refresh(with_metrics=until_ended)
+            self._warn(self.observer.refresh(self._my_jobs(), with_metrics=until_ended))
             steps = self._remaining()
-            ready = any(map(_is_ready, steps))
-            if ready:
-                with self.lock():
-                    steps = self._remaining()  # once more: others may have applied meanwhile
-                    applied = self.carry_out([step for step in steps if _is_ready(step)])
+            if any(map(self._is_ready, steps)):
+                applied = self._carry_out_again()
                 total.done += applied.done
                 total.failures += applied.failures
+                steps = self._remaining()
+            self._repeat_cancels()
             self.tick()
-            if not ready and not self._is_pending(steps, until_ended=until_ended):
+            if not any(map(self._is_ready, steps)) and not self._is_pending(steps, until_ended):
                 return total
             if patience_s is not None and clock.now_s() - began_s > patience_s:
                 return total
-            clock.sleep(_LOOK_EVERY_S)
+            clock.sleep(self._pause_s())
+
+    def _carry_out_again(self) -> Applied:
+        try:
+            with self.lock():
+                self._leave_to_others()
+                return self.carry_out([s for s in self._remaining() if self._is_ready(s)])
+        except RegistryBusy as error:
+            self._warn([f"{error}; this apply goes on after it"])
+            return Applied()
+
+    def _leave_to_others(self) -> None:
+        """Give up names that another apply has changed since this one last wrote them."""
+        for name, record in self._records().items():
+            if name not in self._given_up and record != self._left_as.get(name):
+                self._given_up.add(name)
+                self.say(f"{name}: changed by another apply; left to that")
+
+    def _records(self) -> dict[str, object]:
+        mine = {trial.name for trial in self.desired}
+        trials = (t for t in self.observer.registry.trials() if t.name in mine)
+        return {t.name: (t.revision, t.document, len(t.jobs)) for t in trials}
+
+    def _my_jobs(self) -> list[Job]:
+        mine = {trial.name for trial in self.desired}
+        jobs = self.observer.registry.jobs(only_open=True)
+        return [job for job in jobs if trial_name(job.experiment, job.trial) in mine]
+
+    def _repeat_cancels(self) -> None:
+        """Tell a provider again that a job is to end, where that was long ago or never arrived."""
+        now_s = self.observer.clock.now_s()
+        for job in self._my_jobs():
+            asked_s = job.cancel_asked_s
+            if asked_s is not None and now_s - asked_s > _CANCEL_AGAIN_S and job.name:
+                try:
+                    self.cancel(job, why="asked again")
+                except ProviderError as error:
+                    self._warn([f"{job.title}: {error}"])
+
+    def _pause_s(self) -> float:
+        names = {trial.experiment.provider for trial in self.desired}
+        pauses = (self.observer.provider_of(name).capabilities.poll_every_s for name in names)
+        return max(pauses, default=_LOOK_EVERY_S)
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        for warning in warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self.say(f"warning: {warning}")
 
     def _remaining(self) -> list[Step]:
         return [step for step in self.plan().steps if step.name not in self._given_up]
 
-    def _is_pending(self, steps: Sequence[Step], *, until_ended: bool) -> bool:
-        if not until_ended:
-            return any(_waits(step) for step in steps)
-        mine = {trial.name for trial in self.desired}
-        return any(
-            job.is_open
-            for recorded in self.observer.registry.trials()
-            if recorded.name in mine and recorded.name not in self._given_up
-            for job in _current(recorded)
-        )
+    def _is_ready(self, step: Step) -> bool:
+        due_s = self._not_before_s.get(step.name, 0.0)
+        return step.is_change and not _waits(step) and self.observer.clock.now_s() >= due_s
+
+    def _is_pending(self, steps: Sequence[Step], until_ended: bool) -> bool:
+        if any(_waits(step) or (step.is_change and not self._is_ready(step)) for step in steps):
+            return True
+        mine = {step.name for step in steps}
+        jobs = (job for job in self._my_jobs() if job.phase is Phase.BOUND)
+        return until_ended and any(trial_name(j.experiment, j.trial) in mine for j in jobs)
 
 
 def _waits(step: Step) -> bool:
     """True where a job is on its way out already and must be gone before the step goes on."""
     return step.cancels is not None and step.cancels.state is JobState.CANCELLING
-
-
-def _is_ready(step: Step) -> bool:
-    return step.is_change and not _waits(step)
-
-
-def _current(recorded: RecordedTrial) -> tuple[Job, ...]:
-    job = recorded.current()
-    return (job,) if job else ()

@@ -9,6 +9,7 @@
     │   └── RegistryBusy    exit 4   another apply holds the lock
     └── ProviderError       exit 5   the provider refused or could not be reached
         ├── AmbiguousSubmit exit 5   the job may or may not have been accepted
+        ├── Unavailable     exit 5   not now: overloaded, rate-limited, unreachable
         ├── NotFound        exit 5   no such job or model there
         ├── Unsupported     exit 5   the provider has no such capability
         └── MissingExtra    exit 5   a Python package of an extra is not installed
@@ -77,6 +78,17 @@ class ProviderError(TunekitError):
 
 class AmbiguousSubmit(ProviderError):
     """A submit whose outcome is unknown: the job may have been accepted."""
+
+
+class Unavailable(ProviderError):
+    """The provider can't answer now; the same call may succeed later.
+
+    `retry_after_s` is the wait that the provider asks for, in seconds.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotFound(ProviderError):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from tunekit.errors import NotFound, ProviderError
+from tunekit.errors import NotFound, ProviderError, TunekitError
 from tunekit.model import Actor, Clock, Job, JobState, Observation, Phase
 from tunekit.providers.base import Provider
 from tunekit.registry import Registry
 
 # From this many open jobs on, one paged list is asked instead of a call a job.
 _LIST_FROM = 4
-# A job that a provider does not list yet may be late; past its lag plus this it is gone.
+# A job that a provider does not have may only be late; past its lag plus this it is missing,
+# and when it has been missing for long, lost.
 _GRACE_S = 5.0
+_LOST_AFTER_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +32,79 @@ class Observer:
     ) -> list[str]:
         """Write down how open jobs are now, and return what could not be learned.
 
-        Metric points are fetched with `with_metrics`, and always once a job has just ended.
-        Intents whose job is found become bound; others are left for the applier to resolve.
+        Metric points are fetched with `with_metrics`, and always once a job has ended. Intents
+        whose job is found become bound; others are left for the applier to resolve. One job that
+        can't be learned of does not keep the others from being looked at.
         """
         if self.registry.is_readonly:
             return [f"{self.registry.path}: is read-only; showing what was recorded"]
-        open_jobs = self.registry.jobs(only_open=True) if jobs is None else list(jobs)
-        warnings = []
-        for name in dict.fromkeys(job.provider for job in open_jobs if job.is_open):
-            mine = [job for job in open_jobs if job.provider == name and job.is_open]
+        asked = self._unsettled() if jobs is None else list(jobs)
+        warnings: list[str] = []
+        for name in dict.fromkeys(job.provider for job in asked):
+            mine = [job for job in asked if job.provider == name]
             try:
-                self._refresh(self.provider_of(name), mine, with_metrics=with_metrics)
+                provider = self.provider_of(name)
+                still_open = [job for job in mine if job.is_open]
+                listed = self._listed(provider, still_open)
             except ProviderError as error:
                 warnings.append(f"{name}: {error}; showing what was recorded")
+                continue
+            for job in mine:
+                self._learn(provider, job, listed, with_metrics=with_metrics, warnings=warnings)
         return warnings
 
-    def _refresh(self, provider: Provider, jobs: Sequence[Job], *, with_metrics: bool) -> None:
-        listed = self._listed(provider, jobs) if len(jobs) >= _LIST_FROM else None
-        for job in jobs:
-            seen = self._look(provider, job, listed)
-            if seen is None:
-                continue
-            # Points first: once a job is recorded as ended, nobody asks for them again.
-            if with_metrics or seen.state.is_terminal:
-                points = provider.metrics(seen.name, self.registry.last_step(job.id))
-                self.registry.record_points(job.id, points)
-            self.registry.record_observation(job, seen, at_s=self.clock.now_s(), actor=self.actor)
+    def _unsettled(self) -> list[Job]:
+        return [*self.registry.jobs(only_open=True), *self.registry.jobs_without_points()]
 
-    def _listed(self, provider: Provider, jobs: Sequence[Job]) -> dict[str, Observation]:
+    def _learn(
+        self,
+        provider: Provider,
+        job: Job,
+        listed: dict[str, Observation] | None,
+        *,
+        with_metrics: bool,
+        warnings: list[str],
+    ) -> None:
+        """Record one job's state, then its points; each on its own, so that neither blocks."""
+        try:
+            now = self.look(provider, job, listed) if job.is_open else job
+        except TunekitError as error:
+            if not isinstance(error, ProviderError):
+                raise
+            warnings.append(f"{job.title}: {error}; showing what was recorded")
+            return
+        except Exception as error:  # a third party's provider must not take the others down
+            warnings.append(f"{job.title}: {job.provider} raised {type(error).__name__}")
+            return
+        if now.name is None or now.has_all_points:
+            return
+        if not (with_metrics or now.state.is_terminal):
+            return
+        try:
+            self.fetch_points(provider, now)
+        except NotFound:
+            self.registry.record_points(now.id, [], is_all=now.state.is_terminal)
+        except ProviderError as error:
+            warnings.append(f"{job.title}: metrics: {error}; asked for again next time")
+        except TunekitError:
+            raise
+        except Exception as error:
+            warnings.append(f"{job.title}: metrics: {job.provider} raised {type(error).__name__}")
+
+    def fetch_points(self, provider: Provider, job: Job) -> None:
+        """Write down the points that are new; of a job that has ended, all of them."""
+        if job.name is None:
+            return
+        is_ended = job.state.is_terminal
+        # Series may arrive late and apart, so the end is fetched whole.
+        after_step = 0 if is_ended else self.registry.last_step(job.id)
+        points = provider.metrics(job.name, after_step)
+        self.registry.record_points(job.id, points, is_all=is_ended)
+
+    def _listed(self, provider: Provider, jobs: Sequence[Job]) -> dict[str, Observation] | None:
         """Return the wanted jobs by token, asking for no more pages than that needs."""
+        if len(jobs) < _LIST_FROM:
+            return None
         missing = {job.token for job in jobs}
         found: dict[str, Observation] = {}
         for seen in provider.list():
@@ -69,28 +115,38 @@ class Observer:
                     break
         return found
 
-    def _look(
-        self, provider: Provider, job: Job, listed: dict[str, Observation] | None
-    ) -> Observation | None:
-        """Return what is known of one job now; None where nothing can be said yet."""
+    def look(
+        self, provider: Provider, job: Job, listed: dict[str, Observation] | None = None
+    ) -> Job:
+        """Ask for one open job, write down the answer, and return the job as it is recorded now."""
         if listed is not None and job.token in listed:
-            return listed[job.token]
+            return self._record(job, listed[job.token])
         if job.phase is Phase.INTENT or job.name is None:
-            return provider.find(job.token)
+            seen = provider.find(job.token)
+            return job if seen is None else self._record(job, seen)
         try:
-            return provider.get(job.name)
-        except NotFound as error:
-            age_s = self.clock.now_s() - job.submitted_s
-            if age_s < provider.capabilities.listing_lag_s + _GRACE_S:
-                return None
-            return Observation(
-                name=job.name,
-                token=job.token,
-                state=JobState.FAILED,
-                error=f"the provider no longer has this job ({error})",
-                completed_steps=job.completed_steps,
-                total_steps=job.total_steps,
-                loss=job.loss,
-                started_s=job.started_s,
-                ended_s=self.clock.now_s(),
-            )
+            return self._record(job, provider.get(job.name))
+        except NotFound:
+            return self._missing(provider, job)
+
+    def _record(self, job: Job, seen: Observation) -> Job:
+        return self.registry.record_observation(
+            job, seen, at_s=self.clock.now_s(), actor=self.actor
+        )
+
+    def _missing(self, provider: Provider, job: Job) -> Job:
+        """Note a job that the provider should have. Losing one is never concluded in haste:
+
+        a wrong region or an unmounted disk looks the same, and a lost job is paid for again.
+        """
+        now_s = self.clock.now_s()
+        if now_s - job.submitted_s < provider.capabilities.listing_lag_s + _GRACE_S:
+            return job
+        since_s = now_s if job.missing_since_s is None else job.missing_since_s
+        if job.cancel_asked_s is not None:
+            state = JobState.CANCELLED
+        elif now_s - since_s >= _LOST_AFTER_S:
+            state = JobState.FAILED
+        else:
+            state = JobState.UNKNOWN
+        return self.registry.record_missing(job, state=state, at_s=now_s, actor=self.actor)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pexpect
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, mind_ctrl_c
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -34,6 +34,7 @@ class Terminal:
             dimensions=(24, width),
             encoding="utf-8",
             timeout=30,
+            preexec_fn=mind_ctrl_c,
         )
         self._started.append(child)
         return child

@@ -129,8 +129,11 @@ def test_a_submit_that_never_arrived_is_given_up_and_done_again(
     assert "interrupted" in project.run("cancel", "mask", "-y").stderr
     done = project.run("apply", "-y", "--wait")
     assert done.returncode == 0, done.stderr
-    newest, oldest = project.jobs()
-    assert (oldest["phase"], newest["state"]) == ("ABSENT", "SUCCEEDED")
+    (job,) = project.jobs()
+    assert (job["attempt"], job["state"]) == (1, "SUCCEEDED")
+    kinds = [event["kind"] for event in project.json("history", "--events")["events"]]
+    assert kinds.count("intent") == 2
+    assert "absent" in kinds
     trained = [f for f in project.folders() if (f / "started.json").exists()]
     assert len(trained) == 1
 

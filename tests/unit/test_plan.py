@@ -175,6 +175,14 @@ def test_the_table_decides(
     assert action_for(wanted, known) == expected
 
 
+def lost(number: int, revision: str) -> Job:
+    return replace(job(number, revision, JobState.FAILED), missing_since_s=NOW_S - 900)
+
+
+def told_to_end(number: int, revision: str) -> Job:
+    return replace(job(number, revision, JobState.FAILED), cancel_asked_s=NOW_S - 50)
+
+
 def every_situation() -> Iterator[tuple[Trial | None, RecordedTrial | None, Options]]:
     """Every wanted revision, lifecycle and option, with every history of up to two jobs."""
     states = [(state, Phase.BOUND) for state in JobState]
@@ -182,22 +190,31 @@ def every_situation() -> Iterator[tuple[Trial | None, RecordedTrial | None, Opti
     pasts: list[tuple[Job, ...]] = [()]
     for revision, (state, phase) in itertools.product("AB", states):
         pasts.append((job(2, revision, state, phase),))
-        if phase is not Phase.ABSENT:
-            pasts += [
-                (job(1, first, earlier), job(2, revision, state, phase))
-                for first, earlier in itertools.product("AB", ENDED)
-            ]
+        pasts += [
+            (job(1, first, earlier), job(2, revision, state, phase))
+            for first, earlier in itertools.product("AB", ENDED)
+        ]
+    pasts += [(lost(1, "A"),), (lost(1, "B"),), (told_to_end(1, "A"),), (told_to_end(1, "B"),)]
     wishes: list[Trial | None] = [None]
     for state, change, retries in itertools.product(
         ("tuned", "cancelled"), ("replace", "finish"), (0, 2)
     ):
-        wishes.append(trial("A", state=state, on_change=change, retries=retries))
+        wish = trial("A", state=state, on_change=change, retries=retries)
+        limited = replace(wish.experiment, limits=Limits(max_duration_s=60))
+        wishes += [wish, replace(wish, experiment=limited)]
     for wish, past, protected, before, prune, retry in itertools.product(
         wishes, pasts, (False, True), ("tuned", "cancelled"), (False, True), (False, True)
     ):
         names = frozenset({"x"}) if retry else frozenset()
-        known = recorded(*past, is_protected=protected, desired_state=before)
+        # A submit that never arrived gives the trial its former revision back.
+        real = [j for j in past if j.phase is not Phase.ABSENT]
+        revision = real[-1].revision if real else None
+        known = recorded(*past, revision=revision, is_protected=protected, desired_state=before)
         yield wish, known, Options(prune=prune, retry=names)
+
+
+def is_real(job: Job) -> bool:
+    return job.phase is not Phase.ABSENT
 
 
 def test_every_situation_has_an_answer_that_keeps_the_promises() -> None:
@@ -214,7 +231,9 @@ def test_every_situation_has_an_answer_that_keeps_the_promises() -> None:
             assert not is_open or step.cancels == current, step
             assert wish is not None
             assert wish.experiment.lifecycle.state == "tuned"
-            used = {j.attempt for j in known.jobs if j.revision == wish.digest} if known else set()
+            # An attempt that reached a provider is never made again under its token.
+            jobs = known.jobs if known else ()
+            used = {j.attempt for j in jobs if j.revision == wish.digest and is_real(j)}
             assert step.attempt not in used, step
         if step.cancels is not None and known is not None:
             assert not known.is_protected or step.cancels.state is JobState.CANCELLING, step
@@ -229,7 +248,8 @@ def test_a_revision_that_succeeded_is_never_paid_for_again() -> None:
         step = step_for(wish, known, options)
         if step is None or wish is None or known is None:
             continue
-        done = [j for j in known.jobs if j.revision == wish.digest]
+        mine = [j for j in known.jobs if j.revision == wish.digest]
+        done = [j for j in mine if j.phase is not Phase.ABSENT]
         if done and done[-1].state is JobState.SUCCEEDED:
             assert step.action not in STARTING, step
 
@@ -278,6 +298,29 @@ def test_retry_starts_another_attempt_of_a_cancelled_job() -> None:
     assert (step.action, step.attempt) == (Action.RETRY, 2)
 
 
+def test_a_lost_job_is_never_retried_by_itself() -> None:
+    known = recorded(lost(1, "A"))
+    assert action_for(trial("A", retries=5), known) is Action.HOLD
+    assert action_for(trial("A"), known, Options(retry=frozenset({"x"}))) is Action.RETRY
+
+
+def test_a_job_that_failed_because_it_was_told_to_end_is_not_retried() -> None:
+    assert action_for(trial("A", retries=5), recorded(told_to_end(1, "A"))) is Action.HOLD
+
+
+def test_a_submit_that_never_arrived_is_made_again_under_its_attempt() -> None:
+    known = recorded(
+        job(1, "A", JobState.SUCCEEDED),
+        job(2, "B", JobState.FAILED, Phase.ABSENT),
+        revision="A",
+    )
+    step = step_for(trial("B"), known)
+    assert step is not None
+    assert (step.action, step.attempt) == (Action.RETUNE, 2)
+    assert "never reached the provider" in step.reason
+    assert action_for(trial("A"), known) is Action.NOOP
+
+
 def test_prune_cancels_what_no_file_names() -> None:
     known = recorded(job(1, "A", JobState.RUNNING))
     assert action_for(None, known, Options(prune=True)) is Action.CANCEL
@@ -289,3 +332,11 @@ def test_the_checksum_follows_the_decisions() -> None:
     first = plan([trial("A")], [], now_s=NOW_S)
     assert first.checksum() == plan([trial("A")], [], now_s=NOW_S + 5).checksum()
     assert first.checksum() != plan([trial("B")], [], now_s=NOW_S).checksum()
+    # What only looks different is the same plan; what would be recorded otherwise is not.
+    known = recorded(job(1, "B", JobState.PENDING))
+    moved = recorded(job(1, "B", JobState.RUNNING))
+    other = replace(trial("A", name="y"), key="main")
+    plans = [plan([trial("B"), other], [k], now_s=NOW_S).checksum() for k in (known, moved)]
+    assert plans[0] == plans[1]
+    dear = replace(trial("A"), experiment=replace(trial("A").experiment, document={"limits": 1}))
+    assert plan([dear], [], now_s=NOW_S).checksum() != first.checksum()

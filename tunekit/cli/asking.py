@@ -10,7 +10,7 @@ from tunekit.model import Experiment, Generation, Job, JobState, RecordedTrial
 
 def model_of(job: Job, checkpoint: str | None) -> str:
     """Return the model to ask. UsageError where the job has none, or no such checkpoint."""
-    title = f"{job.experiment}@{job.number}"
+    title = job.title
     if checkpoint is not None:
         for saved in job.checkpoints:
             if saved.id == checkpoint:
@@ -24,10 +24,22 @@ def model_of(job: Job, checkpoint: str | None) -> str:
 
 
 def experiment_of(app: App, trial: RecordedTrial, job: Job) -> Experiment:
-    """Return the spec that a job belongs to, as recorded: the current one where it still fits."""
-    is_current = trial.revision == job.revision
-    document = trial.document if is_current else app.registry.revision(job)["document"]
+    """Return the spec that a job was tuned by, with `evaluate` as it is written now."""
+    document = dict(app.registry.revision(job)["document"])
+    if trial.revision == job.revision:
+        document["evaluate"] = trial.document.get("evaluate", {})
     return spec.from_document(document)
+
+
+def candidates(app: App, trial: RecordedTrial, job: Job) -> list[Experiment]:
+    """Return the specs whose data set may be the job's: the current one first.
+
+    The current one may hold out other rows for the same training rows; or be of another revision.
+    """
+    tuned_by = experiment_of(app, trial, job)
+    if trial.revision != job.revision or trial.document == tuned_by.document:
+        return [tuned_by]
+    return [spec.from_document(trial.document), tuned_by]
 
 
 def generation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import random
 import shlex
 import shutil
 import socket
@@ -52,7 +53,7 @@ class App:
 
     @cached_property
     def clock(self) -> Clock:
-        return Clock(now_s=time.time, sleep=time.sleep)
+        return Clock(now_s=time.time, sleep=time.sleep, random=random.random)
 
     # --- people and machines -------------------------------------------------------------
 
@@ -104,7 +105,11 @@ class App:
 
     @cached_property
     def who(self) -> str:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a user without a name, as containers run
+            user = str(os.getuid())
+        return f"{user}@{socket.gethostname()}"
 
     @cached_property
     def command(self) -> str:
@@ -116,8 +121,11 @@ class App:
         return Actor(who=self.who, command=self.command, commit=commit, is_dirty=is_dirty)
 
     def bystander(self) -> Actor:
-        """Return who looks, for the record of what was seen; git is not asked."""
-        return Actor(who=self.who, command=self.command)
+        """Return who looks, for the record of what was seen.
+
+        Only the command's name is recorded: `predict` is given texts.
+        """
+        return Actor(who=self.who, command=shlex.join(("tunekit", *self.arguments[:1])))
 
     def lock(self, timeout_s: float = 0.0) -> ApplierLock:
         """Return the lock that lets one applier at a time start jobs."""

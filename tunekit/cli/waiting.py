@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tunekit.cli.context import App
-from tunekit.model import JobState, RecordedTrial
+from tunekit.errors import UsageError
+from tunekit.model import JobState, Phase, RecordedTrial
 from tunekit.views.jobs import counts
 from tunekit.views.text import number
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 SUCCEEDED, FAILED, TIMED_OUT, CANCELLED = 0, 100, 101, 103
 LOOK_EVERY_S = 1.0
 _MOST_SAID = 5
+# So long another process may be submitting the job that is waited for.
+_SUBMITTING_S = 30.0
 
 
 def settle(app: App, applier: Applier) -> Applied:
@@ -33,23 +36,40 @@ def settle(app: App, applier: Applier) -> Applied:
 def until_ended(
     app: App, names: set[str], *, timeout_s: float | None
 ) -> list[RecordedTrial] | None:
-    """Follow jobs until all have ended and return their trials; None when time ran out."""
+    """Follow jobs until all have ended and return their trials; None when time ran out.
+
+    UsageError where one's submit was interrupted: no waiting ends that.
+    """
     registry, clock = app.registry, app.clock
     observer = app.observer()
     began_s = clock.now_s()
+    warned: set[str] = set()
     with app.follower() as follower:
         while True:
             trials = _named(registry.trials(), names)
             open_jobs = [job for t in trials if (job := t.current()) and job.is_open]
             for warning in observer.refresh(open_jobs, with_metrics=True):
-                follower.say(f"warning: {warning}")
+                if warning not in warned:
+                    warned.add(warning)
+                    follower.say(f"warning: {warning}")
             trials = _named(registry.trials(), names)
             follower.show(trials, clock.now_s())
             if not any(job.is_open for t in trials if (job := t.current())):
                 return trials
+            if clock.now_s() - began_s > _SUBMITTING_S:
+                _refuse_interrupted(trials)
             if timeout_s is not None and clock.now_s() - began_s >= timeout_s:
                 return None
             clock.sleep(LOOK_EVERY_S)
+
+
+def _refuse_interrupted(trials: Sequence[RecordedTrial]) -> None:
+    for trial in trials:
+        job = trial.current()
+        if job is not None and job.phase is Phase.INTENT:
+            raise UsageError(
+                f"{job.title}: its submit was interrupted; `tunekit apply` finds out and goes on"
+            )
 
 
 def _named(trials: Sequence[RecordedTrial], names: set[str]) -> list[RecordedTrial]:
@@ -57,8 +77,16 @@ def _named(trials: Sequence[RecordedTrial], names: set[str]) -> list[RecordedTri
 
 
 def exit_code(trials: Sequence[RecordedTrial]) -> int:
-    """Return the one code for how jobs ended: failed before cancelled before succeeded."""
-    states = {job.state for trial in trials if (job := trial.current())}
+    """Return the one code for how jobs ended: failed before cancelled before succeeded.
+
+    A job that the files want cancelled, and that is, counts as a success.
+    """
+    states = {
+        job.state
+        for trial in trials
+        if (job := trial.current())
+        and not (trial.desired_state == "cancelled" and job.state is JobState.CANCELLED)
+    }
     if JobState.FAILED in states:
         return FAILED
     return CANCELLED if JobState.CANCELLED in states else SUCCEEDED
@@ -73,7 +101,7 @@ def say_ends(app: App, trials: Sequence[RecordedTrial]) -> None:
         job = trial.current()
         if job is None:
             continue
-        text = f"{trial.name}: job {job.number} {job.state}"
+        text = f"{job.title} {job.state}"
         if job.loss is not None:
             text += f", last loss {number(job.loss)}"
         if job.error:

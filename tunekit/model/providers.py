@@ -121,13 +121,17 @@ class Hyperparameter:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can do, known offline. `listing_lag_s`: how late `find` may see a new job."""
+    """What a provider can do, known offline.
+
+    `listing_lag_s`: how long after a submit was sent, timeouts included, `find` may still not see
+    its job. `poll_every_s`: how often it may be asked while somebody waits.
+    """
 
     methods: frozenset[str]
     hyperparameters: Mapping[str, Hyperparameter]
     base_models: tuple[str, ...] = ()
     knows_all_base_models: bool = False
     can_cancel: bool = True
-    has_live_metrics: bool = True
     has_system_instruction: bool = True
     listing_lag_s: float = 0.0
+    poll_every_s: float = 0.5

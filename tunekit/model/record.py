@@ -49,6 +49,19 @@ class Job:
     started_s: float | None = None
     ended_s: float | None = None
     observed_s: float | None = None
+    cancel_asked_s: float | None = None
+    missing_since_s: float | None = None  # first time that the provider did not have it
+    has_all_points: bool = False  # it has ended and every metric point was fetched
+
+    @property
+    def title(self) -> str:
+        """What people call it: NAME@NUMBER."""
+        return f"{trial_name(self.experiment, self.trial)}@{self.number}"
+
+    @property
+    def is_lost(self) -> bool:
+        """True once the provider has been without it for so long that it counts as failed."""
+        return self.state is JobState.FAILED and self.missing_since_s is not None
 
     @property
     def is_open(self) -> bool:
@@ -78,9 +91,14 @@ class RecordedTrial:
         return self.latest(self.revision)
 
     def failures(self, revision: str) -> int:
-        """Return how many jobs of a revision have failed."""
-        mine = (job for job in self.jobs if job.revision == revision)
-        return sum(job.state is JobState.FAILED and job.phase is Phase.BOUND for job in mine)
+        """Return how many jobs of a revision have failed by themselves."""
+        mine = [j for j in self.jobs if j.revision == revision and j.phase is Phase.BOUND]
+        return sum(j.state is JobState.FAILED and j.cancel_asked_s is None for j in mine)
+
+    def unanswered(self, revision: str) -> Job | None:
+        """Return a revision's newest attempt if it never reached the provider."""
+        mine = [job for job in self.jobs if job.revision == revision]
+        return mine[-1] if mine and mine[-1].phase is Phase.ABSENT else None
 
     def latest(self, revision: str | None = None) -> Job | None:
         """Return the newest job, of one revision where given; given-up intents do not count."""
@@ -96,6 +114,7 @@ class Clock:
 
     now_s: Callable[[], float]
     sleep: Callable[[float], None]
+    random: Callable[[], float]  # between 0 and 1
 
 
 @dataclass(frozen=True, slots=True)

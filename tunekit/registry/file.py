@@ -33,6 +33,7 @@ class RegistryFile:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the file, created and migrated where needed. RegistryError says what is wrong."""
+        path = path.resolve()  # one file, one lock, whatever it is called
         if path.is_dir():
             raise RegistryError(f"{path}: is a folder; name a file with --registry")
         is_readonly = path.exists() and not os.access(path, os.W_OK)
@@ -100,7 +101,8 @@ class RegistryFile:
         return sqlite_utils.Database(self._connection)
 
     def _one(self, sql: str, values: Iterable[Any] = ()) -> Any:
-        return self._connection.execute(sql, tuple(values)).fetchone()
+        rows = self._all(sql, values)
+        return rows[0] if rows else None
 
     def _all(self, sql: str, values: Iterable[Any] = ()) -> list[sqlite3.Row]:
         try:

@@ -5,11 +5,15 @@ which imports pandas where that is installed.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from typing import Any
 
 from tunekit.model import Checkpoint, Job, JobState, MetricPoint, Phase, RecordedTrial
 from tunekit.registry.file import RegistryFile
+
+# Jobs that may run, or of which nobody knows.
+OPEN = "phase != 'ABSENT' AND state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"
 
 
 class Reads(RegistryFile):
@@ -21,10 +25,9 @@ class Reads(RegistryFile):
         for job in self.jobs():
             jobs.setdefault((job.experiment, job.trial), []).append(job)
         rows = self._all(
-            "SELECT t.experiment, t.key, t.revision, e.document, e.is_protected, "
-            "e.desired_state, r.identity FROM trials t JOIN experiments e ON e.name = t.experiment "
-            "LEFT JOIN revisions r ON r.experiment = t.experiment AND r.trial = t.key "
-            "AND r.digest = t.revision ORDER BY t.experiment, t.key"
+            "SELECT t.*, r.identity FROM trials t LEFT JOIN revisions r "
+            "ON r.experiment = t.experiment AND r.trial = t.key AND r.digest = t.revision "
+            "ORDER BY t.experiment, t.key"
         )
         return [
             RecordedTrial(
@@ -49,24 +52,29 @@ class Reads(RegistryFile):
             conditions.append("experiment = ?")
             values.append(experiment)
         if only_open:
-            conditions.append(
-                "phase != 'ABSENT' AND state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"
-            )
+            conditions.append(OPEN)
         sql = f"SELECT * FROM jobs WHERE {' AND '.join(conditions)} ORDER BY id"  # noqa: S608
         return [to_job(row) for row in self._all(sql, values)]
+
+    def jobs_without_points(self) -> list[Job]:
+        """Return jobs that have ended and whose metric points were not all fetched yet."""
+        rows = self._all(
+            "SELECT * FROM jobs WHERE phase = 'BOUND' AND NOT coalesce(has_all_points, 0) "
+            "AND state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') ORDER BY id"
+        )
+        return [to_job(row) for row in rows]
 
     def job(self, job_id: int) -> Job:
         """Return one job by its id."""
         return to_job(self._one("SELECT * FROM jobs WHERE id = ?", [job_id]))
 
     def experiments(self) -> dict[str, dict[str, Any]]:
-        """Return each experiment's record: tags, description, document, path, times."""
+        """Return each experiment's record: tags, description, path, times."""
         rows = self._all("SELECT * FROM experiments ORDER BY name")
         return {
             row["name"]: {
                 **dict(row),
                 "tags": json.loads(row["tags"] or "{}"),
-                "document": json.loads(row["document"]),
             }
             for row in rows
         }
@@ -97,7 +105,10 @@ class Reads(RegistryFile):
         if metric is not None:
             sql += " AND metric = ?"
             values.append(metric)
-        return [MetricPoint(*row) for row in self._all(sql + " ORDER BY metric, step", values)]
+        return [
+            MetricPoint(metric, step, math.nan if value is None else value, time_s)
+            for metric, step, value, time_s in self._all(sql + " ORDER BY metric, step", values)
+        ]
 
     def last_step(self, job_id: int) -> int:
         """Return the highest recorded step, 0 where there is none."""
@@ -126,6 +137,8 @@ class Reads(RegistryFile):
 
 def to_job(row: sqlite3.Row) -> Job:
     values = dict(row)
+    del values["former_revision"]
+    values["has_all_points"] = bool(values["has_all_points"])
     values["phase"] = Phase(values["phase"])
     values["state"] = JobState(values["state"])
     values["checkpoints"] = tuple(Checkpoint(**c) for c in json.loads(values["checkpoints"]))

@@ -37,15 +37,11 @@ def _create_tables(db: Database, registry_id: str) -> None:
             "name": text,
             "description": text,
             "tags": text,  # JSON object
-            "document": text,  # JSON: the spec as last applied
             "path": text,
-            "desired_state": text,
-            "is_protected": integer,
             "created_s": real,
             "updated_s": real,
         },
         pk="name",
-        not_null={"document", "desired_state", "is_protected"},
     )
     db.table("datasets").create(
         {
@@ -59,8 +55,16 @@ def _create_tables(db: Database, registry_id: str) -> None:
         not_null={"fingerprint", "record"},
     )
     db.table("trials").create(
-        {"experiment": text, "key": text, "revision": text},
+        {
+            "experiment": text,
+            "key": text,
+            "revision": text,
+            "document": text,  # JSON: the spec as last applied
+            "desired_state": text,
+            "is_protected": integer,
+        },
         pk=("experiment", "key"),
+        not_null={"document", "desired_state", "is_protected"},
         foreign_keys=[("experiment", "experiments", "name")],
     )
     db.table("revisions").create(
@@ -105,6 +109,10 @@ def _create_tables(db: Database, registry_id: str) -> None:
             "started_s": real,
             "ended_s": real,
             "observed_s": real,
+            "cancel_asked_s": real,
+            "missing_since_s": real,
+            "has_all_points": integer,
+            "former_revision": text,  # the trial's, before this job was promised
         },
         pk="id",
         not_null={"experiment", "trial", "revision", "number", "attempt", "token", "phase"},
@@ -141,9 +149,10 @@ def _create_tables(db: Database, registry_id: str) -> None:
             f"CREATE TRIGGER events_refuse_{verb.lower()} BEFORE {verb} ON events "
             "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
         )
+    # SQLite has no NaN: a value that is none is NULL.
     db.execute(
         "CREATE TABLE metric_points (job_id INTEGER NOT NULL REFERENCES jobs(id), "
-        "metric TEXT NOT NULL, step INTEGER NOT NULL, value REAL NOT NULL, time_s REAL, "
+        "metric TEXT NOT NULL, step INTEGER NOT NULL, value REAL, time_s REAL, "
         "PRIMARY KEY (job_id, metric, step)) WITHOUT ROWID"
     )
     db.table("evaluations").create(

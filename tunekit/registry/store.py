@@ -7,10 +7,12 @@ What apply decides goes through sqlite-utils; what is observed goes through plai
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from tunekit.errors import RegistryError
 from tunekit.model import (
     Actor,
     Job,
@@ -22,7 +24,9 @@ from tunekit.model import (
     revision_identity,
     token_for,
 )
-from tunekit.registry.reads import Reads, to_job
+from tunekit.registry.reads import OPEN, Reads, to_job
+
+_NOT_YET_CANCELLING = (JobState.PENDING, JobState.RUNNING, JobState.UNKNOWN)
 
 
 class Registry(Reads):
@@ -66,16 +70,18 @@ class Registry(Reads):
     ) -> Job:
         """Promise a job before any provider hears of it; durable once this returns.
 
-        RegistryError where the trial still has a job that may run.
+        An attempt that was given up is promised again, under its old token. RegistryError where
+        the trial still has a job that may run.
         """
         experiment = trial.experiment
         with self._transaction():
+            row = self._one(
+                "SELECT revision FROM trials WHERE experiment = ? AND key = ?",
+                [experiment.name, trial.key],
+            )
+            self._refuse_second_job(trial)
             self._put_experiment(trial, at_s)
             self._put_revision(trial, at_s)
-            number = self._one(
-                "SELECT coalesce(max(number), 0) + 1 FROM jobs WHERE experiment = ?",
-                [experiment.name],
-            )[0]
             token = token_for(
                 self.id,
                 experiment=experiment.name,
@@ -83,46 +89,85 @@ class Registry(Reads):
                 revision=trial.digest,
                 attempt=attempt,
             )
-            table = self._database().table("jobs")
-            table.insert(
-                {
-                    "experiment": experiment.name,
-                    "trial": trial.key,
-                    "revision": trial.digest,
-                    "number": number,
-                    "attempt": attempt,
-                    "token": token,
-                    "provider": experiment.provider,
-                    "base_model": experiment.base_model,
-                    "phase": Phase.INTENT.value,
-                    "state": JobState.PENDING.value,
-                    "reason": reason,
-                    "submitted_s": at_s,
-                    "checkpoints": "[]",
-                }
-            )
+            promise = {
+                "phase": Phase.INTENT.value,
+                "state": JobState.PENDING.value,
+                "reason": reason,
+                "submitted_s": at_s,
+                "error": "",
+                "ended_s": None,
+                "former_revision": row["revision"] if row else None,
+            }
+            jobs = self._database().table("jobs")
+            given_up = self._one("SELECT id FROM jobs WHERE token = ?", [token])
+            if given_up:
+                jobs.update(given_up[0], promise)
+            else:
+                number = self._one(
+                    "SELECT coalesce(max(number), 0) + 1 FROM jobs WHERE experiment = ?",
+                    [experiment.name],
+                )[0]
+                jobs.insert(
+                    {
+                        "experiment": experiment.name,
+                        "trial": trial.key,
+                        "revision": trial.digest,
+                        "number": number,
+                        "attempt": attempt,
+                        "token": token,
+                        "provider": experiment.provider,
+                        "base_model": experiment.base_model,
+                        "checkpoints": "[]",
+                        **promise,
+                    }
+                )
             job_id = int(self._one("SELECT id FROM jobs WHERE token = ?", [token])[0])
             self._event(
                 "intent", experiment.name, job_id=job_id, at_s=at_s, actor=actor, detail=reason
             )
         return self.job(job_id)
 
+    def _refuse_second_job(self, trial: Trial) -> None:
+        row = self._one(
+            f"SELECT number FROM jobs WHERE experiment = ? AND trial = ? AND {OPEN}",  # noqa: S608
+            [trial.experiment.name, trial.key],
+        )
+        if row:
+            raise RegistryError(
+                f"{trial.name} still has job {row['number']}, which may run; nothing was submitted"
+            )
+
     def give_up_intent(self, job: Job, *, error: str, at_s: float, actor: Actor) -> None:
-        """Note that the provider never took the job."""
+        """Note that the provider never took the job; the trial's former revision is back."""
         with self._transaction() as connection:
-            connection.execute(
+            changed = connection.execute(
                 "UPDATE jobs SET phase = 'ABSENT', state = 'FAILED', error = ?, ended_s = ? "
                 "WHERE id = ? AND phase = 'INTENT'",
                 [error, at_s, job.id],
+            ).rowcount
+            if not changed:
+                return
+            connection.execute(
+                "UPDATE trials SET revision = (SELECT former_revision FROM jobs WHERE id = ?) "
+                "WHERE experiment = ? AND key = ?",
+                [job.id, job.experiment, job.trial],
             )
             self._event(
                 "absent", job.experiment, job_id=job.id, at_s=at_s, actor=actor, detail=error
             )
 
-    def note(self, kind: str, job: Job, *, detail: str, at_s: float, actor: Actor) -> None:
-        """Append an event about a job."""
-        with self._transaction():
-            self._event(kind, job.experiment, job_id=job.id, at_s=at_s, actor=actor, detail=detail)
+    def ask_cancel(self, job: Job, *, why: str, at_s: float, actor: Actor) -> None:
+        """Note that a job is to end, before the provider is told."""
+        with self._transaction() as connection:
+            changed = connection.execute(
+                f"UPDATE jobs SET cancel_asked_s = ?, state = 'CANCELLING' "  # noqa: S608
+                f"WHERE id = ? AND {OPEN}",
+                [at_s, job.id],
+            ).rowcount
+            if changed and job.cancel_asked_s is None:
+                self._event(
+                    "cancel", job.experiment, job_id=job.id, at_s=at_s, actor=actor, detail=why
+                )
 
     def record_evaluation(
         self,
@@ -170,19 +215,21 @@ class Registry(Reads):
                 "name": experiment.name,
                 "description": experiment.description,
                 "tags": json.dumps(dict(experiment.tags)),
-                "document": json.dumps(experiment.document),
                 "path": str(experiment.where),
-                "desired_state": experiment.lifecycle.state,
-                "is_protected": int(experiment.lifecycle.protect),
                 "created_s": created[0] if created else at_s,
                 "updated_s": at_s,
             },
             pk="name",
         )
-        database.table("trials").insert(
-            {"experiment": experiment.name, "key": trial.key, "revision": None},
+        database.table("trials").upsert(
+            {
+                "experiment": experiment.name,
+                "key": trial.key,
+                "document": json.dumps(experiment.document),
+                "desired_state": experiment.lifecycle.state,
+                "is_protected": int(experiment.lifecycle.protect),
+            },
             pk=("experiment", "key"),
-            ignore=True,
         )
 
     def _put_revision(self, trial: Trial, at_s: float) -> None:
@@ -213,19 +260,26 @@ class Registry(Reads):
     def record_observation(self, job: Job, seen: Observation, *, at_s: float, actor: Actor) -> Job:
         """Write down what the provider says now; a state that changed becomes an event.
 
-        A job that has ended stays as it ended, whatever a late answer says.
+        A job that has ended stays as it ended, whatever a late answer says. A given-up one that
+        shows up after all is bound, unless another job of the trial is open by now.
         """
         with self._transaction() as connection:
             before = to_job(self._one("SELECT * FROM jobs WHERE id = ?", [job.id]))
-            if before.state.is_terminal:
+            if before.state.is_terminal and before.phase is Phase.BOUND:
                 return before
+            if before.phase is Phase.ABSENT and self._has_open_job(before):
+                return before
+            state = seen.state
+            if before.cancel_asked_s is not None and state in _NOT_YET_CANCELLING:
+                state = JobState.CANCELLING
             connection.execute(
                 "UPDATE jobs SET phase = 'BOUND', name = ?, state = ?, detail = ?, error = ?, "
                 "model = ?, checkpoints = ?, completed_steps = ?, total_steps = ?, epoch = ?, "
-                "loss = ?, created_s = ?, started_s = ?, ended_s = ?, observed_s = ? WHERE id = ?",
+                "loss = ?, created_s = ?, started_s = ?, ended_s = ?, observed_s = ?, "
+                "missing_since_s = NULL WHERE id = ?",
                 [
                     seen.name,
-                    seen.state.value,
+                    state.value,
                     seen.detail,
                     seen.error,
                     seen.model,
@@ -233,7 +287,7 @@ class Registry(Reads):
                     seen.completed_steps,
                     seen.total_steps,
                     seen.epoch,
-                    seen.loss,
+                    _finite(seen.loss),
                     seen.created_s,
                     seen.started_s,
                     seen.ended_s,
@@ -242,23 +296,56 @@ class Registry(Reads):
                 ],
             )
             about: dict[str, Any] = {"job_id": job.id, "at_s": at_s, "actor": actor}
-            if before.phase is Phase.INTENT:
+            if before.phase is not Phase.BOUND:
                 self._event("bound", job.experiment, detail=seen.name, **about)
-            if before.state is not seen.state:
-                detail = f"{before.state} -> {seen.state}"
-                self._event("state", job.experiment, detail=detail, **about)
+            if before.state is not state:
+                self._event("state", job.experiment, detail=f"{before.state} -> {state}", **about)
         return self.job(job.id)
 
-    def record_points(self, job_id: int, points: Iterable[MetricPoint]) -> int:
-        """Write metric points and return how many were new or changed; equal ones are kept."""
-        rows = [(job_id, p.metric, p.step, p.value, p.time_s) for p in points]
-        if not rows:
-            return 0
+    def record_missing(self, job: Job, *, state: JobState, at_s: float, actor: Actor) -> Job:
+        """Note that the provider does not have a bound job (any more)."""
         with self._transaction() as connection:
-            cursor = connection.executemany(
-                "INSERT OR REPLACE INTO metric_points VALUES (?, ?, ?, ?, ?)", rows
+            before = to_job(self._one("SELECT * FROM jobs WHERE id = ?", [job.id]))
+            if before.state.is_terminal:
+                return before
+            connection.execute(
+                "UPDATE jobs SET state = ?, missing_since_s = coalesce(missing_since_s, ?), "
+                "error = ?, observed_s = ?, ended_s = ? WHERE id = ?",
+                [
+                    state.value,
+                    at_s,
+                    "the provider does not have this job",
+                    at_s,
+                    at_s if state.is_terminal else None,
+                    job.id,
+                ],
             )
-            return cursor.rowcount
+            if before.state is not state:
+                self._event(
+                    "state",
+                    job.experiment,
+                    job_id=job.id,
+                    at_s=at_s,
+                    actor=actor,
+                    detail=f"{before.state} -> {state}: the provider does not have it",
+                )
+        return self.job(job.id)
+
+    def _has_open_job(self, job: Job) -> bool:
+        sql = f"SELECT 1 FROM jobs WHERE experiment = ? AND trial = ? AND {OPEN}"  # noqa: S608
+        return self._one(sql, [job.experiment, job.trial]) is not None
+
+    def record_points(
+        self, job_id: int, points: Iterable[MetricPoint], *, is_all: bool = False
+    ) -> None:
+        """Write metric points, over those of the same step; `is_all` once none is to come."""
+        rows = [(job_id, p.metric, p.step, p.value, p.time_s) for p in points]
+        if not rows and not is_all:
+            return
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO metric_points VALUES (?,?,?,?,?)", rows)
+            if is_all:
+                connection.execute("UPDATE jobs SET has_all_points = 1 WHERE id = ?", [job_id])
 
     def _event(
         self,
@@ -285,3 +372,7 @@ class Registry(Reads):
                 actor.is_dirty,
             ],
         )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

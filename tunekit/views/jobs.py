@@ -40,7 +40,7 @@ def job_json(job: Job) -> dict[str, Any]:
     """Return a job as plain data; times are seconds since the epoch, UTC."""
     data = asdict(job)
     data.pop("id")
-    data["job"] = f"{job.experiment}@{job.number}"
+    data["job"] = job.title
     data["percent"] = percent(job)
     data["took_s"] = took_s(job)
     return data

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tunekit.model import EVAL_LOSS, MEAN_LOSS, TRAIN_LOSS, MetricPoint
 from tunekit.views.output import Column, Output, Table
-from tunekit.views.text import number, plural
+from tunekit.views.text import line, number, plural
 
 # Largest over smallest value from which a logarithmic scale tells more.
 _LOG_FROM = 50
@@ -70,7 +71,8 @@ def plot(output: Output, title: str, points: Sequence[MetricPoint]) -> None:
 
     by_name: dict[str, list[MetricPoint]] = {}
     for point in points:
-        by_name.setdefault(point.metric, []).append(point)
+        if math.isfinite(point.value):
+            by_name.setdefault(point.metric, []).append(point)
     names = [name for name in (TRAIN_LOSS, EVAL_LOSS) if name in by_name] or list(by_name)
     plotext.clear_figure()
     plotext.plot_size(min(output.width, 100) if output.is_terminal else 80, 20)
@@ -79,7 +81,7 @@ def plot(output: Output, title: str, points: Sequence[MetricPoint]) -> None:
     for name in names:
         series = by_name[name]
         window = max(len(series) // 50, 1)
-        label = _TITLES.get(name, name).lower()
+        label = line(_TITLES.get(name, name)).lower()
         values = _smooth(series, window)
         plotext.plot(
             [point.step for point in series],
@@ -114,7 +116,8 @@ def metrics_json(points: Sequence[MetricPoint]) -> dict[str, Any]:
     for point in points:
         entry = series.setdefault(point.metric, {"steps": [], "values": [], "times_s": []})
         entry["steps"].append(point.step)
-        entry["values"].append(point.value)
+        # JSON has no NaN and no infinity.
+        entry["values"].append(point.value if math.isfinite(point.value) else None)
         entry["times_s"].append(point.time_s)
     return {"series": series}
 

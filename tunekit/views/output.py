@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from tunekit.views.text import clean, line, shortened
+from tunekit.views.text import clean, escaped, has_unsafe, line, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -75,7 +75,7 @@ class Table:
 
     def _natural(self, column: Column) -> int:
         longest = max((len(line(row.get(column.key, ""))) for row in self.rows), default=0)
-        return max(len(column.title), min(longest, column.most))
+        return max(len(line(column.title)), min(longest, column.most))
 
 
 def _total(widths: Iterable[int]) -> int:
@@ -100,15 +100,16 @@ class Output:
         if self.format == "yaml":
             from tunekit.spec import to_yaml
 
-            self.stream.write(to_yaml(document, is_unicode=self._is_unicode()))
+            text = to_yaml(document, is_unicode=self._is_unicode())
+            self.stream.write(to_yaml(document, is_unicode=False) if has_unsafe(text) else text)
             return
-        json.dump(document, self.stream, indent=2, ensure_ascii=not self._is_unicode())
-        self.stream.write("\n")
+        text = json.dumps(document, indent=2, ensure_ascii=not self._is_unicode())
+        self.stream.write(escaped(text) + "\n")
 
     def csv(self, rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
         """Print rows as CSV (RFC 4180); text that a spreadsheet would run is quoted with a '."""
         writer = csv.writer(self.stream, lineterminator="\n")
-        writer.writerow(fields)
+        writer.writerow([_harmless(field) for field in fields])
         writer.writerows([_harmless(row.get(field)) for field in fields] for row in rows)
 
     def table(self, table: Table) -> None:
@@ -152,7 +153,7 @@ class Output:
         )
 
     def _plain(self, table: Table) -> None:
-        cells = [[column.title for column in table.columns]]
+        cells = [[line(column.title) for column in table.columns]]
         cells += [[line(row.get(c.key, "")) for c in table.columns] for row in table.rows]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         for row in cells:
@@ -176,7 +177,7 @@ def rich_table(table: Table, width: int) -> RichTable:
     columns = table.fitting(width)
     for column, room in columns:
         justify: Literal["left", "right"] = "right" if column.is_number else "left"
-        drawn.add_column(column.title, justify=justify, no_wrap=True, width=room)
+        drawn.add_column(Text(line(column.title)), justify=justify, no_wrap=True, width=room)
     if table.more:
         drawn.caption = Text(clean(table.more), style="dim")
         drawn.caption_justify = "left"

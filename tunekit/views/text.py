@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 # C0 and C1 controls, DEL, and the bidirectional controls that reorder what a reader sees
@@ -20,6 +21,16 @@ def clean(text: object) -> str:
 def line(text: object) -> str:
     """Return text clean and on one line."""
     return clean(_BREAKS.sub(" ", str(text))).strip()
+
+
+def escaped(json_text: str) -> str:
+    """Return JSON text in which control characters are escapes; it means the same."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
+
+
+def has_unsafe(text: str) -> bool:
+    """True where text holds a character that must not reach a terminal."""
+    return _UNSAFE.search(text) is not None
 
 
 def _spelt(character: str) -> str:
@@ -61,6 +72,8 @@ def number(value: float | None) -> str:
     """Return four significant digits, whole numbers whole; empty where unknown."""
     if value is None:
         return ""
+    if not math.isfinite(value):
+        return str(value)
     return f"{value:.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"
 
 

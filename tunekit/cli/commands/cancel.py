@@ -7,7 +7,7 @@ import click
 from tunekit.apply import Applier
 from tunekit.cli import options, waiting
 from tunekit.cli.context import App
-from tunekit.errors import UsageError
+from tunekit.errors import ProviderError, UsageError
 from tunekit.plan import Options
 from tunekit.views.jobs import job_json
 
@@ -27,7 +27,9 @@ def command(app: App, names: tuple[str, ...], is_agreed: bool, is_waiting: bool)
         raise UsageError("name what to cancel; `tunekit status` lists the experiments")
     observer = app.observer(app.actor())
     found = [app.job(name) for name in dict.fromkeys(names)]
-    observer.refresh([job for _, job in found])
+    failures: list[ProviderError] = []
+    for warning in observer.refresh([job for _, job in found]):
+        app.say(f"warning: {warning}")
     found = [(trial, app.registry.job(job.id)) for trial, job in found]
     for trial, job in found:
         if trial.is_protected and job.is_open:
@@ -37,17 +39,23 @@ def command(app: App, names: tuple[str, ...], is_agreed: bool, is_waiting: bool)
     still_open = [job for _, job in found if job.is_open]
     for _, job in found:
         if not job.is_open:
-            app.say(f"{job.experiment}: job {job.number} has already ended ({job.state})")
+            app.say(f"{job.title} has already ended ({job.state})")
     if still_open:
-        listed = ", ".join(f"{job.experiment}@{job.number}" for job in still_open)
+        listed = ", ".join(job.title for job in still_open)
         if not app.confirm(f"Cancel {listed}?", is_agreed=is_agreed, otherwise="give -y"):
             app.say("Nothing was cancelled.")
             raise click.exceptions.Exit(1)
         applier = Applier(observer, [], Options(), app.lock, app.say, is_whole=False)
         for job in still_open:
-            applier.cancel(job, why="tunekit cancel")
-    if is_waiting:
+            try:
+                applier.cancel(job, why="tunekit cancel")
+            except ProviderError as error:
+                failures.append(error)
+                app.say(str(error))
+    if is_waiting and not failures:
         waiting.until_ended(app, {trial.name for trial, _ in found}, timeout_s=None)
     if app.format != "table":
         jobs = [job_json(app.registry.job(job.id)) for _, job in found]
         app.output.data("cancel", {"jobs": jobs})
+    if failures:
+        raise click.exceptions.Exit(ProviderError.exit_code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
@@ -12,9 +12,9 @@ import click
 
 from tunekit.cli import asking, desired, options
 from tunekit.cli.context import App
-from tunekit.errors import StalePlan, UsageError
+from tunekit.errors import DataError, RegistryError, StalePlan, UsageError
 from tunekit.evaluate import evaluate
-from tunekit.model import Example, Experiment, Job
+from tunekit.model import Experiment, Job, PreparedDataset
 from tunekit.views.evaluation import print_answers, print_scores
 from tunekit.views.text import plural
 
@@ -48,9 +48,16 @@ def command(
     app.observer().refresh([job])
     job = app.registry.job(job.id)
     model = asking.model_of(job, checkpoint)
-    experiment = asking.experiment_of(app, trial, job)
+    if app.registry.is_readonly:
+        raise RegistryError(f"{app.registry.path}: is read-only, so scores can't be recorded")
+    experiment, data = _data_of(app, asking.candidates(app, trial, job), job)
     split = split or experiment.evaluate.split
-    examples, digest = _held_out(app, experiment, job, split=split, rows=rows)
+    if split not in data.splits:
+        raise UsageError(
+            f"{experiment.name} has no split {split!r}, it has: {', '.join(data.splits)}; "
+            "hold rows out with dataset.split"
+        )
+    examples = list(islice(data.read(split), rows))
     settings = asking.generation(experiment.evaluate.generation, **sampling)
     with _progress(app, len(examples)) as advance:
         evaluated = evaluate(
@@ -70,14 +77,14 @@ def command(
         job,
         model=model,
         split=split,
-        split_digest=digest,
+        split_digest=data.splits[split].digest,
         rows=len(examples),
         generation=asdict(settings),
         scores=scores,
         at_s=app.clock.now_s(),
         actor=app.actor(),
     )
-    title = f"{job.experiment}@{job.number}"
+    title = job.title
     chosen = [a for a in evaluated.answers if not only_wrong or not a.is_right][:show]
     if app.format == "table":
         print_answers(app.output, chosen)
@@ -91,28 +98,30 @@ def command(
     app.output.data("evaluate", {**content, **({"answers": shown} if show else {})})
 
 
-def _held_out(
-    app: App, experiment: Experiment, job: Job, *, split: str, rows: int | None
-) -> tuple[list[Example], str]:
-    """Return the rows to ask about. UsageError where there is no such split.
+def _data_of(
+    app: App, experiments: Sequence[Experiment], job: Job
+) -> tuple[Experiment, PreparedDataset]:
+    """Return the first spec whose training rows are those that the job was tuned on, and its data.
 
-    StalePlan where the training rows are no longer those that the job was tuned on: the split
-    could then hold rows that the model has seen.
+    StalePlan where none is: a split of other data could hold rows that the model has seen.
     """
-    prepared = desired.prepared(app, experiment)
-    if split not in prepared.splits:
-        raise UsageError(
-            f"{experiment.name} has no split {split!r}, it has: {', '.join(prepared.splits)}; "
-            "hold rows out with dataset.split"
-        )
-    recorded = app.registry.revision(job)["identity"]["dataset"]
-    if prepared.training_identity() != recorded:
-        raise StalePlan(
-            f"{experiment.dataset.source}: its training rows are not those that job {job.number} "
-            f"was tuned on, so its {split} rows may not be held out; restore the data, "
-            "or `tunekit apply` and evaluate the new job"
-        )
-    return list(islice(prepared.read(split), rows)), prepared.splits[split].digest
+    tuned_on = app.registry.revision(job)["identity"]["dataset"]
+    fault: Exception | None = None
+    for experiment in experiments:
+        try:
+            data = desired.prepared(app, experiment)
+        except DataError as error:
+            fault = error
+            continue
+        if data.training_identity() == tuned_on:
+            return experiment, data
+    if fault is not None:
+        raise fault
+    raise StalePlan(
+        f"{experiments[-1].dataset.source}: its training rows are not those that {job.title} was "
+        "tuned on, so its other rows may not be held out; restore the data, or `tunekit apply` "
+        "and evaluate the new job"
+    )
 
 
 @contextmanager

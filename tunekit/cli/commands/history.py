@@ -27,6 +27,8 @@ def command(app: App, names: tuple[str, ...], has_all: bool, events: bool) -> No
     """
     if not app.has_registry:
         app.say("Nothing was applied yet; start with `tunekit plan`.")
+        if app.format in ("json", "yaml"):
+            app.output.data("history", {"jobs": []})
         return
     chosen = {app.recorded(name).experiment for name in names}
     happened = [e for e in app.registry.events() if not chosen or e["experiment"] in chosen]

@@ -35,7 +35,7 @@ def command(app: App, name: str, plot: bool, chosen: tuple[str, ...], has_all: b
             raise UsageError(f"--metric {series}: this job has {', '.join(known) or 'none yet'}")
     if chosen:
         points = [point for point in points if point.metric in chosen]
-    title = f"{job.experiment}@{job.number}"
+    title = job.title
     match app.format:
         case "json" | "yaml":
             app.output.data("metrics", {"job": title, **view.metrics_json(points)})

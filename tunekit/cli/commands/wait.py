@@ -28,12 +28,14 @@ def command(app: App, names: tuple[str, ...], timeout: float | None) -> None:
     Exit codes: 0 all succeeded, 100 one failed, 103 one was cancelled, 101 time ran out.
     """
     if names:
-        chosen = {app.recorded(name).name for name in names}
+        chosen = {app.job(name)[0].name for name in names}
     else:
         trials = app.registry.trials() if app.has_registry else []
         chosen = {t.name for t in trials if (job := t.current()) and job.is_open}
         if not chosen:
             app.say("No job is open.")
+            if app.format != "table":
+                app.output.data("wait", {"jobs": []})
             return
     try:
         ended = waiting.until_ended(app, chosen, timeout_s=timeout)

@@ -20,8 +20,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tunekit.errors import ProviderError
 from tunekit.model import MetricPoint
 
+_STEP = b'{"step": '
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 
@@ -56,19 +58,32 @@ class JobFolder:
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
 
-    def exists(self) -> bool:
-        return self.job.exists()
+    def is_job(self) -> bool:
+        """True where a worker lives or once lived; a submit that died before it left no job."""
+        return self.job.exists() and (self.is_worker_alive() or self.was_started())
+
+    def created_s(self) -> float:
+        """Return when the job was asked for, 0 where the folder is being removed."""
+        try:
+            return self.job.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def was_started(self) -> bool:
         """True once a worker lived in this folder, if only for a moment."""
         return (self.path / "started.json").exists()
 
     def read(self, name: str) -> dict[str, Any]:
-        """Return one of the JSON files, {} where it is not there."""
+        """Return one of the JSON files, {} where it is not there. ProviderError if damaged."""
+        path = self.path / name
         try:
-            loaded = json.loads((self.path / name).read_bytes())
+            loaded = json.loads(path.read_bytes())
         except FileNotFoundError:
             return {}
+        except ValueError as error:
+            raise ProviderError(
+                f"{path}: is damaged; remove the folder to forget the job"
+            ) from error
         return loaded if isinstance(loaded, dict) else {}
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
@@ -76,6 +91,8 @@ class JobFolder:
         new = self.path / f".{name}.new"
         with open_private(new) as file:
             file.write(json.dumps(value).encode())
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(new, self.path / name)
 
     def is_worker_alive(self) -> bool:
@@ -102,10 +119,12 @@ class JobFolder:
             for line in file:
                 if not line.endswith(b"\n"):
                     return
+                # {"step": N, …: most lines are known already and need not be read whole.
+                if int(line[len(_STEP) : line.index(b",")]) <= after_step:
+                    continue
                 point = json.loads(line)
-                if point["step"] > after_step:
-                    for metric, value in point["values"].items():
-                        yield MetricPoint(metric, point["step"], value, point["time_s"])
+                for metric, value in point["values"].items():
+                    yield MetricPoint(metric, point["step"], value, point["time_s"])
 
     def rows(self, split: str) -> list[tuple[str, str]]:
         """Return a split's (prompt, response) pairs, [] where the job has no such split."""

@@ -45,6 +45,7 @@ _CAPABILITIES = Capabilities(
 )
 
 _JOBS, _MODELS = "jobs/", "models/"
+_DRAFT = ".draft-"
 
 
 def open_provider(options: Mapping[str, Any], folder: Path) -> LocalProvider:
@@ -83,13 +84,11 @@ class LocalProvider:
     def submit(self, job: JobSpec, token: str) -> Observation:
         """Start a detached worker and return at once; a token that has a job gets that job."""
         folder = self._job(token)
-        if folder.exists():
-            if folder.was_started() or folder.is_worker_alive():
-                return self._observe(folder)
-            # A submit that died before its worker lived; nothing was trained.
-            shutil.rmtree(folder.path)
+        if folder.is_job():
+            return self._observe(folder)
         make_folder(folder.path.parent)
-        draft = JobFolder(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.path.parent)))
+        self._sweep(folder)
+        draft = JobFolder(Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder.path.parent)))
         lock = None
         try:
             self._fill(draft, job, token)
@@ -105,6 +104,13 @@ class LocalProvider:
                 os.close(lock)
             shutil.rmtree(draft.path, ignore_errors=True)
         return self._observe(folder)
+
+    def _sweep(self, folder: JobFolder) -> None:
+        """Remove what submits left that died before their worker lived; nothing was trained."""
+        shutil.rmtree(folder.path, ignore_errors=True)
+        # One applier at a time submits, so that every draft is of a process that is gone.
+        for draft in folder.path.parent.glob(_DRAFT + "*"):
+            shutil.rmtree(draft, ignore_errors=True)
 
     def _fill(self, folder: JobFolder, job: JobSpec, token: str) -> None:
         base = training.BASE_MODELS[job.base_model]
@@ -134,37 +140,31 @@ class LocalProvider:
     def find(self, token: str) -> Observation | None:
         """Return the token's job; one whose worker never lived does not count as a job."""
         folder = self._job(token)
-        if not folder.exists() or not (folder.was_started() or folder.is_worker_alive()):
-            return None
-        return self._observe(folder)
+        return self._observe(folder) if folder.is_job() else None
 
     def get(self, name: str) -> Observation:
         """Return a job as it is now. NotFound where its folder is gone."""
         folder = self._named(name)
-        if not folder.exists():
+        if not folder.job.exists():
             raise NotFound(f"{name}: this machine has no such job")
         return self._observe(folder)
 
     def list(self) -> Iterator[Observation]:
         """Yield every job, newest first."""
-        try:
-            entries = [e for e in os.scandir(self._folder / "jobs") if not e.name.startswith(".")]
-        except FileNotFoundError:
-            return
-        for entry in sorted(entries, key=lambda e: e.stat().st_ctime, reverse=True):
-            folder = JobFolder(Path(entry.path))
-            if folder.exists():
+        folders = [JobFolder(p) for p in (self._folder / "jobs").glob("[!.]*")]
+        for folder in sorted(folders, key=JobFolder.created_s, reverse=True):
+            if folder.is_job():
                 yield self._observe(folder)
 
     def cancel(self, name: str) -> None:
         """Ask the worker to end; it does so after the step it is in."""
         folder = self._named(name)
-        if not folder.exists() or _is_ended(folder):
+        # Only the holder of the lock is surely our worker: process numbers are used again.
+        if not folder.is_job() or not folder.is_worker_alive():
             return
         open_private(folder.cancel).close()
         process = folder.read("started.json").get("process")
-        # Only the holder of the lock is surely our worker: process numbers are used again.
-        if process and folder.is_worker_alive():
+        if process:
             try:
                 os.kill(process, signal.SIGTERM)
             except ProcessLookupError:
@@ -239,7 +239,7 @@ class LocalProvider:
             total_steps=asked["total_steps"],
             epoch=state.get("epoch"),
             loss=state.get("loss"),
-            created_s=folder.job.stat().st_mtime,
+            created_s=folder.created_s(),
             started_s=state.get("started_s"),
             ended_s=ended_s,
         )
@@ -253,7 +253,7 @@ def _start_worker(folder: JobFolder, lock: int, *, slots: Path, limit: int) -> N
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     try:
         with open_private(folder.log, append=True) as log:
-            subprocess.Popen(
+            worker = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -263,13 +263,9 @@ def _start_worker(folder: JobFolder, lock: int, *, slots: Path, limit: int) -> N
                 start_new_session=True,
                 pass_fds=(lock,),
             )
+        worker.returncode = 0  # it outlives this process, and nobody here waits for it
     except OSError as error:
         raise ProviderError(f"can't start a worker: {error.strerror}") from error
-
-
-def _is_ended(folder: JobFolder) -> bool:
-    state = folder.read("state.json").get("state")
-    return state is not None and JobState(state).is_terminal
 
 
 def _death(folder: JobFolder, state: Mapping[str, Any]) -> tuple[JobState, str]:

@@ -48,6 +48,9 @@ def main(arguments: list[str]) -> int:
     folder.write("started.json", {"process": os.getpid(), "started_s": time.time()})
     progress = _Progress(folder)
     try:
+        # Asked for before there was a process to tell.
+        if folder.cancel.exists():
+            raise _Cancelled
         progress.put(state=JobState.PENDING, detail="waiting for a free slot")
         with _slot(slots, limit):
             _train(folder, progress)
