@@ -1,4 +1,4 @@
-"""`-l key=value`."""
+"""Flags of the form key=value."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from tunekit.errors import UsageError
 
 
-def labels(pairs: Sequence[str]) -> dict[str, str]:
+def labels(pairs: Sequence[str], flag: str = "-l") -> dict[str, str]:
     """Return what `-l key=value` asks for. UsageError where it is not of that form."""
     found = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not key or not equals:
-            raise UsageError(f"-l {pair}: write it as key=value")
+            raise UsageError(f"{flag} {pair}: write it as key=value")
         found[key] = value
     return found
 

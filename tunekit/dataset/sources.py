@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True)
-class FileSource:
+class FileSource(ABC):
     """A file on this machine. `name` is its path as the spec has it, for messages."""
 
     path: Path
@@ -65,8 +66,9 @@ class FileSource:
 
     kind: ClassVar[str]
 
+    @abstractmethod
     def rows(self) -> Iterator[Row]:
-        raise NotImplementedError
+        """Yield every row in order; BadSource at the first that can't be read."""
 
     def columns(self) -> Sequence[str]:
         """Return the keys of the first rows, in order of appearance."""

@@ -11,7 +11,7 @@ import click
 from tunekit import dataset
 from tunekit.cli import asking, options
 from tunekit.cli.context import App
-from tunekit.errors import UsageError
+from tunekit.cli.labels import labels
 
 
 @click.command(epilog=options.example("tunekit predict quickstart 'Call me at 555-0142, Ana'"))
@@ -47,7 +47,7 @@ def command(
     job = app.registry.job(job.id)
     model = asking.model_of(job, checkpoint)
     experiment = asking.experiment_of(app, trial, job)
-    given = _columns(columns)
+    given = labels(columns, "--column")
     asked = list(texts) or _standard_input(app, is_needed=not given)
     if raw:
         prompts: Sequence[str] = asked
@@ -62,16 +62,6 @@ def command(
             app.output.text(answer.text)
         return
     app.output.data("predict", {"model": model, "answers": [a.text for a in answers]})
-
-
-def _columns(pairs: Sequence[str]) -> dict[str, str]:
-    given = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise UsageError(f"--column {pair}: write it as NAME=VALUE")
-        given[key] = value
-    return given
 
 
 def _standard_input(app: App, *, is_needed: bool) -> list[str]:
