@@ -147,7 +147,7 @@ def test_a_job_past_max_duration_is_cancelled_by_apply(project: Project) -> None
     project.endless(more="limits: {max_duration: 1s}\n")
     done = project.run("apply", "-y", "--wait")
     assert done.returncode == 103, done.stderr
-    assert "cancelling (job 1 ran longer than limits.max_duration)" in done.stderr
+    assert "cancelling (ran longer than limits.max_duration)" in done.stderr
     assert [job["state"] for job in project.jobs()] == ["CANCELLED"]
 
 
@@ -163,6 +163,52 @@ def test_ctrl_c_detaches_and_says_how_to_go_on(project: Project) -> None:
     assert process.returncode == 130
     assert "the jobs go on" in said
     assert project.running()["state"] == "RUNNING"
+
+
+def test_retry_tunes_a_succeeded_job_whose_model_is_gone(tuned: Project) -> None:
+    import shutil
+
+    shutil.rmtree(tuned.folders()[0])
+    refused = tuned.run("predict", "mask", "x")
+    assert (refused.returncode, "--retry mask" in refused.stderr) == (5, True)
+    tuned.ok("apply", "-y", "--wait", "--retry", "mask")
+    assert tuned.ok("predict", "mask", "Where is #1234?") == "Where is [ORDER]?\n"
+    assert [job["attempt"] for job in tuned.jobs()] == [2, 1]
+
+
+def test_a_cancelled_job_says_why(project: Project) -> None:
+    project.endless(more="limits: {max_duration: 1s}\n")
+    project.run("apply", "-y", "--wait")
+    for command in (["status"], ["history"], ["plan"]):
+        assert "limits.max_duration" in project.ok(*command)
+
+
+def test_a_detailed_exit_code_of_2_means_changes_only(project: Project) -> None:
+    project.spec()
+    assert project.run("plan", "--detailed-exitcode").returncode == 2
+    project.write("experiments/mask.yaml", "name: mask\n")
+    assert project.run("plan", "--detailed-exitcode").returncode == 1
+    assert project.run("plan").returncode == 2
+
+
+def test_a_registry_that_was_named_and_is_not_there_is_an_error(project: Project) -> None:
+    for command in (["status"], ["wait"], ["history"], ["metrics", "mask"]):
+        done = project.run(*command, "--registry", "no/such.db")
+        assert (done.returncode, "no such registry" in done.stderr) == (4, True), command
+
+
+def test_closed_standard_output_is_no_bug(tuned: Project) -> None:
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m tunekit status >&-"],
+        cwd=tuned.root,
+        env=tuned.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert "bug" not in done.stderr
 
 
 def test_wait_times_out_without_harming_the_job(project: Project) -> None:

@@ -246,7 +246,7 @@ def test_every_situation_has_an_answer_that_keeps_the_promises() -> None:
 def test_a_revision_that_succeeded_is_never_paid_for_again() -> None:
     for wish, known, options in every_situation():
         step = step_for(wish, known, options)
-        if step is None or wish is None or known is None:
+        if step is None or wish is None or known is None or options.retry:
             continue
         mine = [j for j in known.jobs if j.revision == wish.digest]
         done = [j for j in mine if j.phase is not Phase.ABSENT]

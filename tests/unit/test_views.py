@@ -69,7 +69,10 @@ def test_status_drops_columns_as_the_terminal_narrows_and_never_wraps() -> None:
         assert "RUNNING" in row
         widths[width] = head
     assert "WAITS FOR" in widths[200]
-    assert "WAITS FOR" not in widths[60]
+    assert "BASE MODEL" in widths[200]
+    assert "BASE MODEL" not in widths[60]
+    assert "WAITS FOR" in widths[80]
+    assert "WAITS FOR" not in widths[24]
     assert "NAME" in widths[40]
     assert "STATE" in widths[40]
 
@@ -90,6 +93,14 @@ def test_only_the_first_page_is_drawn_and_the_rest_counted() -> None:
     assert "70 more" in table.more
     assert "120 SUCCEEDED" in table.more
     assert status_table(trials, now_s=1e6, limit=None).more == ""
+
+
+def test_running_jobs_come_before_those_that_wait() -> None:
+    trials = [
+        recorded(job(n, "A", JobState.PENDING if n > 2 else JobState.RUNNING)) for n in range(60)
+    ]
+    rows = status_table(trials, now_s=1e6, limit=50).rows
+    assert [row["state"] for row in rows[:4]] == ["RUNNING"] * 3 + ["PENDING"]
 
 
 def test_what_runs_comes_first() -> None:

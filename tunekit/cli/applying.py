@@ -57,6 +57,8 @@ def scope(
             "leave those out"
         )
     found = desired.experiments(app, files, labels(wanted))
+    if wanted and not found:
+        app.say(f"No experiment has the tags {', '.join(wanted)}.")
     trials = desired.trials(app, found)
     names = {trial.name for trial in trials}
     for name in retry:

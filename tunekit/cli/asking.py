@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tunekit import spec
 from tunekit.cli.context import App
-from tunekit.errors import UsageError
-from tunekit.model import Experiment, Generation, Job, JobState, RecordedTrial
+from tunekit.errors import NotFound, UsageError
+from tunekit.model import Experiment, Generation, Job, JobState, RecordedTrial, trial_name
 
 
 def model_of(job: Job, checkpoint: str | None) -> str:
@@ -40,6 +43,16 @@ def candidates(app: App, trial: RecordedTrial, job: Job) -> list[Experiment]:
     if trial.revision != job.revision or trial.document == tuned_by.document:
         return [tuned_by]
     return [spec.from_document(trial.document), tuned_by]
+
+
+@contextmanager
+def remedied(job: Job) -> Iterator[None]:
+    """Say what to do where the model that was asked is not there any more."""
+    try:
+        yield
+    except NotFound as error:
+        name = trial_name(job.experiment, job.trial)
+        raise NotFound(f"{error}; `tunekit apply --retry {name}` tunes it again") from error
 
 
 def generation(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from tunekit import providers, spec
-from tunekit.errors import ProviderError, UsageError
+from tunekit.errors import ProviderError, RegistryError, UsageError
 from tunekit.model import Actor, Clock, Job, RecordedTrial
 from tunekit.observe import Observer
 from tunekit.providers.base import Provider
@@ -49,7 +49,20 @@ class App:
 
     @property
     def has_registry(self) -> bool:
-        return (self.registry_path or self.project.registry).exists()
+        """True where there is a file; RegistryError where one that was named is not there."""
+        path = self.registry_path or self.project.registry
+        try:
+            is_there = path.exists()
+        except OSError as error:
+            raise RegistryError(f"{path}: {error.strerror}; see its folder's rights") from error
+        if self.registry_path is not None and not is_there:
+            raise RegistryError(f"{path}: no such registry; see --registry")
+        return is_there
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "registry" in self.__dict__:
+            self.registry.close()
 
     @cached_property
     def clock(self) -> Clock:
@@ -67,7 +80,9 @@ class App:
         """Standard error, for progress, prompts and warnings."""
         return self._output(sys.stderr)
 
-    def _output(self, stream: TextIO) -> Output:
+    def _output(self, stream: TextIO | None) -> Output:
+        if stream is None:  # closed by the caller: `tunekit status >&-`
+            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         is_terminal = stream.isatty() and self.environ.get("TERM") != "dumb"
         return Output(
             stream=stream,

@@ -95,12 +95,16 @@ def prepared(app: App, experiment: Experiment) -> PreparedDataset:
 
 def trials(app: App, found: Sequence[Experiment]) -> list[Trial]:
     """Return the trials of experiments. SpecError naming every data set that can't be read."""
-    ready, problems = [], []
+    ready: list[Trial] = []
+    problems: list[Problem] = []
     for experiment in found:
         try:
             data = prepared(app, experiment)
+        except SpecError as error:
+            problems += error.problems
+            continue
         except DataError as error:
-            problems.append(Problem(str(error), where=experiment.at("dataset")))
+            problems.append(Problem(str(error), where=experiment.at("dataset.source")))
             continue
         ready.append(Trial(experiment, data, digest(revision_identity(experiment, data))))
     if problems:

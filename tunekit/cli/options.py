@@ -49,7 +49,10 @@ def with_app(formats: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Ca
                 format=output,
                 arguments=tuple(sys.argv[1:]),
             )
-            return function(app, *arguments, **options)
+            try:
+                return function(app, *arguments, **options)
+            finally:
+                app.close()
 
         if formats:
             return output_option(formats)(wrapped)

@@ -72,8 +72,9 @@ def group() -> None:
     """Keep model-tuning experiments as YAML: plan them, apply them, watch and judge them.
 
     Exit codes: 0 done, 1 error, 2 wrong use or bad spec, 3 stale plan, 4 registry, 5 provider,
-    130 interrupted. `plan --detailed-exitcode` gives 2 for changes; `wait` and `apply --wait`
-    give 100 where a job failed, 101 when time ran out, 103 where one was cancelled.
+    130 interrupted. `plan --detailed-exitcode` gives 2 for changes and 1 for any error;
+    `wait` and `apply --wait` give 100 where a job failed, 101 when time ran out, 103 where one was
+    cancelled.
     """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -182,6 +183,8 @@ def open_file(name: str, *, root: Path, where: Location) -> Reader:
         raise refuse("the path is absolute", "write it relative to the project's root")
     try:
         path = (root / name).resolve()
+        if os.path.lexists(root / name):
+            os.stat(root / name)  # where `resolve` lets a loop of links pass, this does not
         is_inside = path.is_relative_to(root.resolve())
         is_there, is_file = path.exists(), path.is_file()
     except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL, a name too long

@@ -50,6 +50,7 @@ class Job:
     ended_s: float | None = None
     observed_s: float | None = None
     cancel_asked_s: float | None = None
+    cancel_why: str | None = None
     missing_since_s: float | None = None  # first time that the provider did not have it
     has_all_points: bool = False  # it has ended and every metric point was fetched
 

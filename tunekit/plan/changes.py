@@ -27,6 +27,12 @@ def retune_reason(paths: Iterable[str], former: Job | None = None) -> str:
     return f"re-tunes: {_listed(training)} changed" if training else "re-tunes: new revision"
 
 
+def values(recorded: RecordedTrial, trial: Trial, paths: Iterable[str]) -> dict[str, list[Any]]:
+    """Return what each changed path held before and holds now."""
+    before, after = _flatten(recorded.document), _flatten(trial.experiment.document)
+    return {p: [before.get(p), after.get(p)] for p in paths if p in before or p in after}
+
+
 _NEVER_TRAINS = ("name", "description", "tags", "evaluate", "limits", "lifecycle")
 
 

@@ -79,6 +79,7 @@ def decide(
     if unanswered and not has_former:
         because = f"job {unanswered.number} never reached the provider; submits it again"
     the_job = f"job {job.number}" if job else "no job"
+    why = f" ({job.cancel_why})" if job and job.cancel_why else ""
 
     step = partial(Step, name=name, trial=trial, recorded=recorded, changes=paths)
     attempt = next_attempt(recorded, trial.digest if trial else "")
@@ -157,10 +158,10 @@ def decide(
                 f"let it end, or {unprotect}"
             )
         case (Want.TUNED, Stand.OVERDUE, True):
-            return cancel(reason=f"{the_job} ran longer than limits.max_duration")
+            return cancel(reason="ran longer than limits.max_duration")
         case (Want.TUNED, Stand.CANCELLING, True):
             return wait(reason=f"{the_job} is still being cancelled")
-        case (Want.TUNED, Stand.FAILED | Stand.CANCELLED | Stand.LOST, True) if is_retry_asked:
+        case (Want.TUNED, _, True) if stand in _IS_ENDED and is_retry_asked:
             return retry(reason=f"{the_job} {_ENDED[stand]}; --retry asks for another")
         case (Want.TUNED, Stand.FAILED | Stand.CANCELLED, True) if unanswered:
             return retry(reason=because)
@@ -174,10 +175,13 @@ def decide(
         case (Want.TUNED, Stand.CANCELLED, True) if was_cancelled:
             return retry(reason="lifecycle.state is tuned again")
         case (Want.TUNED, Stand.FAILED | Stand.CANCELLED, True) if paths:
-            return update(reason=f"{only_recorded}; {the_job} {_ENDED[stand]} and stays so")
+            return update(
+                reason=f"{only_recorded}; {the_job} {_ENDED[stand]}{why} and stays so "
+                f"without `--retry {name}`"
+            )
         case (Want.TUNED, Stand.FAILED | Stand.CANCELLED, True):
             return hold(
-                reason=f"{the_job} {_ENDED[stand]}; change the spec, "
+                reason=f"{the_job} {_ENDED[stand]}{why}; change the spec, "
                 f"or `tunekit apply --retry {name}` to submit it again"
             )
         case (Want.TUNED, Stand.OPEN | Stand.SUCCEEDED, True) if paths:
@@ -210,7 +214,12 @@ def decide(
             raise AssertionError(f"the table lacks {want}, {stand}, same={is_same}")
 
 
-_ENDED = {Stand.FAILED: "failed", Stand.LOST: "is lost", Stand.CANCELLED: "was cancelled"}
+_ENDED = {
+    Stand.SUCCEEDED: "succeeded",
+    Stand.FAILED: "failed",
+    Stand.LOST: "is lost",
+    Stand.CANCELLED: "was cancelled",
+}
 _IS_ENDED = (Stand.SUCCEEDED, Stand.FAILED, Stand.LOST, Stand.CANCELLED)
 _STANDS = {
     JobState.PENDING: Stand.OPEN,

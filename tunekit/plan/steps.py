@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from tunekit.model import Job, RecordedTrial, Trial, digest
+from tunekit.plan.changes import values
 
 
 class Action(StrEnum):
@@ -72,6 +73,12 @@ class Step:
         """True where apply would do something; holding and waiting are not doing."""
         return self.starts_job or self.action in (Action.REUSE, Action.UPDATE, Action.CANCEL)
 
+    def values(self) -> dict[str, list[Any]]:
+        """Return what each changed path held before and holds now."""
+        if self.recorded is None or self.trial is None:
+            return {}
+        return values(self.recorded, self.trial, self.changes)
+
     def identity(self) -> list[Any]:
         """Return all that matters of what the step does, as plain data."""
         return [
@@ -91,6 +98,7 @@ class Step:
             "action": self.action.value,
             "reason": self.reason,
             "changes": list(self.changes),
+            "values": self.values(),
             "attempt": self.attempt if self.starts_job else None,
             "revision": self.trial.digest if self.trial else None,
             "cancels": self.cancels.number if self.cancels else None,

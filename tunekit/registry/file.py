@@ -33,11 +33,11 @@ class RegistryFile:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the file, created and migrated where needed. RegistryError says what is wrong."""
-        path = path.resolve()  # one file, one lock, whatever it is called
-        if path.is_dir():
-            raise RegistryError(f"{path}: is a folder; name a file with --registry")
-        is_readonly = path.exists() and not os.access(path, os.W_OK)
         try:
+            path = path.resolve()  # one file, one lock, whatever it is called
+            if path.is_dir():
+                raise RegistryError(f"{path}: is a folder; name a file with --registry")
+            is_readonly = path.exists() and not os.access(path, os.W_OK)
             registry = cls(_connect(path, is_readonly=is_readonly), path, is_readonly=is_readonly)
             registry._bring_up_to_date()
         except sqlite3.Error as error:

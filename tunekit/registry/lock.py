@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
-from tunekit.errors import RegistryBusy
+from tunekit.errors import RegistryBusy, RegistryError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,14 @@ class ApplierLock:
         self._file: int | None = None
 
     def __enter__(self) -> ApplierLock:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise RegistryError(
+                f"{self._path}: {error.strerror}; make the folder writable, or name another "
+                "--registry"
+            ) from error
         waited_s = 0.0
         while True:
             try:

@@ -110,6 +110,7 @@ def _create_tables(db: Database, registry_id: str) -> None:
             "ended_s": real,
             "observed_s": real,
             "cancel_asked_s": real,
+            "cancel_why": text,
             "missing_since_s": real,
             "has_all_points": integer,
             "former_revision": text,  # the trial's, before this job was promised

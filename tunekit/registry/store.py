@@ -160,9 +160,9 @@ class Registry(Reads):
         """Note that a job is to end, before the provider is told."""
         with self._transaction() as connection:
             changed = connection.execute(
-                f"UPDATE jobs SET cancel_asked_s = ?, state = 'CANCELLING' "  # noqa: S608
-                f"WHERE id = ? AND {OPEN}",
-                [at_s, job.id],
+                "UPDATE jobs SET cancel_asked_s = ?, cancel_why = coalesce(cancel_why, ?), "  # noqa: S608
+                f"state = 'CANCELLING' WHERE id = ? AND {OPEN}",
+                [at_s, why, job.id],
             ).rowcount
             if changed and job.cancel_asked_s is None:
                 self._event(

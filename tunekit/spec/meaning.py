@@ -45,7 +45,7 @@ def _section(data: Mapping[str, Any], *steps: str) -> Mapping[str, Any]:
 
 def _required_names(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Find keys that neither the document nor the project's defaults give."""
-    for key, example in (("provider", "local"), ("base_model", "gemini-3.5-flash")):
+    for key, example in (("provider", "local"), ("base_model", "text-editor")):
         if key not in data:
             remedy = f"add `{key}: {example}`, or set defaults.{key} in tunekit.yaml"
             yield Finding((), f"the document has no `{key}`", remedy)

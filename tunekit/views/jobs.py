@@ -17,14 +17,14 @@ STATUS_COLUMNS = (
     Column("STATE", "state"),
     Column("PROGRESS", "progress", rank=1),
     Column("STEPS", "steps", rank=6, is_number=True),
-    Column("LOSS", "loss", rank=2, is_number=True),
+    Column("LOSS", "loss", rank=3, is_number=True),
     Column("AGE", "age", rank=3, is_number=True),
     Column("TOOK", "took", rank=4, is_number=True),
-    Column("WAITS FOR", "waits_for", rank=8, most=100, least=12),
+    Column("WAITS FOR", "waits_for", rank=2, most=100, least=12),
 )
 
 _HISTORY_COLUMNS = (
-    Column("JOB", "job"),
+    Column("JOB", "job", most=48, least=12),
     Column("STATE", "state"),
     Column("WHEN", "when", rank=2),
     Column("WHO", "who", rank=3, most=24, least=8),
@@ -72,6 +72,8 @@ def waits_for(job: Job) -> str:
             return "its end"
         case (_, JobState.FAILED):
             return job.error
+        case (_, JobState.CANCELLED):
+            return job.cancel_why or ""
         case _:
             return job.detail if not job.state.is_terminal else ""
 
@@ -99,9 +101,16 @@ def counts(trials: Sequence[RecordedTrial]) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in by_state.items())
 
 
-def _urgency(trial: RecordedTrial) -> tuple[bool, float]:
+# What moves first, then what needs a person, then what is over.
+_ORDER = (JobState.RUNNING, JobState.CANCELLING, JobState.UNKNOWN, JobState.PENDING)
+
+
+def _urgency(trial: RecordedTrial) -> tuple[int, float]:
     job = trial.current()
-    return (job is None or not job.is_open, -(job.submitted_s if job else 0.0))
+    if job is None:
+        return len(_ORDER), 0.0
+    rank = _ORDER.index(job.state) if job.state in _ORDER else len(_ORDER)
+    return rank, -job.submitted_s
 
 
 def _status_row(trial: RecordedTrial, now_s: float) -> Mapping[str, str]:
@@ -178,7 +187,7 @@ def outcome(job: Job) -> str:
         return job.model or "tuned"
     if job.state is JobState.FAILED:
         return job.error or "failed"
-    return waits_for(job) or progress(job)
+    return waits_for(job) or job.state.lower()
 
 
 def print_history(output: Output, rows: Sequence[Mapping[str, Any]], *, limit: int | None) -> None:

@@ -6,7 +6,11 @@ from typing import Any
 
 from tunekit.plan import Action, Plan, Step
 from tunekit.views.output import Output
-from tunekit.views.text import plural
+from tunekit.views.text import line, plural
+
+_NOTHING = "(unset)"
+_LONGEST_VALUE = 40
+_MOST_VALUES = 6
 
 _STYLES = {
     Action.SUBMIT: "green",
@@ -30,6 +34,8 @@ def print_plan(output: Output, plan: Plan, *, has_all: bool = False) -> None:
     width = max((len(step.name) for step in shown), default=0)
     for step in shown:
         output.styled(_line(step, width), _STYLES[step.action])
+        for difference in _differences(step, width):
+            output.text(difference)
     if shown:
         output.text()
     output.text(summary(plan))
@@ -41,6 +47,16 @@ def _line(step: Step, width: int) -> str:
         experiment, rows = step.trial.experiment, step.trial.dataset.splits["train"].rows
         what = f" [{experiment.provider}, {experiment.base_model}, {plural(rows, 'row')}]"
     return f"{step.symbol:>3} {step.name:<{width}}  {step.reason}{what}"
+
+
+def _differences(step: Step, width: int) -> list[str]:
+    """Return a line a changed value that is short enough to be one."""
+    lines = []
+    for path, (before, after) in step.values().items():
+        shown = [_NOTHING if value is None else line(value) for value in (before, after)]
+        if step.is_change and all(len(text) <= _LONGEST_VALUE for text in shown):
+            lines.append(f"    {'':<{width}}  {path}: {shown[0]} -> {shown[1]}")
+    return lines[:_MOST_VALUES]
 
 
 def summary(plan: Plan) -> str:

@@ -37,19 +37,17 @@ def print_shown(
     )
     _fields(output, _job_fields(job, revision, now_s))
     for entry in evaluations[-3:]:
-        scores = ", ".join(
-            f"{key} {value:.1%}" for key, value in entry["scores"].items() if "." not in key
-        )
-        _fields(output, {"evaluated": f"{scores} on {plural(entry['rows'], 'row')}"})
+        _fields(output, {"evaluated": _evaluation(entry)})
 
 
 def _spec_fields(experiment: Experiment) -> dict[str, str]:
+    split = ", ".join(f"{name} {size}" for name, size in experiment.dataset.split.items())
     tuning = {"method": experiment.tuning.method, **experiment.tuning.hyperparameters()}
     return {
         "file": str(experiment.where),
         "provider": experiment.provider,
         "base model": experiment.base_model,
-        "data": f"{experiment.dataset.source}, split {dict(experiment.dataset.split)}",
+        "data": f"{experiment.dataset.source}, {split}",
         "tuning": ", ".join(f"{key} {value}" for key, value in tuning.items()),
         "tags": ", ".join(f"{key}={value}" for key, value in experiment.tags.items()),
         "state": experiment.lifecycle.state,
@@ -73,6 +71,19 @@ def _job_fields(job: Job, revision: Mapping[str, Any] | None, now_s: float) -> d
         "model": job.model or "",
         "checkpoints": ", ".join(saved.id for saved in job.checkpoints),
     }
+
+
+def _evaluation(entry: Mapping[str, Any]) -> str:
+    """Return scores with all that tells them from others: rows, model, sampling, date."""
+    scores = (f"{key} {value:.1%}" for key, value in entry["scores"].items() if "." not in key)
+    sampling = (f"{key} {value}" for key, value in entry["generation"].items() if value is not None)
+    about = [
+        f"{plural(entry['rows'], 'row')} of {entry['split']}",
+        f"checkpoint {entry['model'].rpartition('@')[2]}" if "@" in entry["model"] else "",
+        *sampling,
+        utc(entry["at_s"]),
+    ]
+    return f"{', '.join(scores)} ({', '.join(part for part in about if part)})"
 
 
 def _fields(output: Output, fields: Mapping[str, str]) -> None:

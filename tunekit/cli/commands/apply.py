@@ -12,7 +12,7 @@ from tunekit.cli import applying, options, waiting
 from tunekit.cli.context import App
 from tunekit.errors import SpecError, StalePlan, TunekitError
 from tunekit.model import RecordedTrial
-from tunekit.plan import Plan
+from tunekit.plan import Action, Plan
 from tunekit.views.jobs import job_json
 from tunekit.views.plan import plan_json, print_plan
 
@@ -84,7 +84,9 @@ def _review(app: App, applier: Applier, made: Plan, *, expect: str | None) -> No
     for problem in problems:
         app.say(str(problem))
     if refusals(problems) or made.is_refused:
-        app.say("Nothing was done.")
+        refused = [step.name for step in made.steps if step.action is Action.REFUSE]
+        because = f" because of {', '.join(refused)}" if refused else ""
+        app.say(f"Nothing was done{because}; -f or -l applies the others alone.")
         raise click.exceptions.Exit(SpecError.exit_code)
 
 

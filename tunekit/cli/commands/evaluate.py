@@ -18,13 +18,16 @@ from tunekit.model import Experiment, Job, PreparedDataset
 from tunekit.views.evaluation import print_answers, print_scores
 from tunekit.views.text import plural
 
+# How many --wrong prints where --show gives no number.
+_WRONG_SHOWN = 20
+
 
 @click.command(epilog=options.example("tunekit evaluate quickstart --show 5"))
 @options.name
 @click.option("--split", help="The split to ask about; default: the spec's evaluate.split.")
 @click.option("--rows", type=click.IntRange(min=1), help="Only the first so many rows.")
 @click.option("--show", type=click.IntRange(min=0), default=0, help="Print so many answers.")
-@click.option("--wrong", "only_wrong", is_flag=True, help="With --show: only wrong answers.")
+@click.option("--wrong", "only_wrong", is_flag=True, help="Print only wrong answers.")
 @click.option("--checkpoint", metavar="ID", help="Ask this checkpoint, not the final model.")
 @options.generation_flags
 @options.with_app(("table", "json", "yaml"))
@@ -59,7 +62,7 @@ def command(
         )
     examples = list(islice(data.read(split), rows))
     settings = asking.generation(experiment.evaluate.generation, **sampling)
-    with _progress(app, len(examples)) as advance:
+    with asking.remedied(job), _progress(app, len(examples)) as advance:
         evaluated = evaluate(
             app.provider_of(job.provider),
             model,
@@ -85,6 +88,7 @@ def command(
         actor=app.actor(),
     )
     title = job.title
+    show = show or (_WRONG_SHOWN if only_wrong else 0)
     chosen = [a for a in evaluated.answers if not only_wrong or not a.is_right][:show]
     if app.format == "table":
         print_answers(app.output, chosen)

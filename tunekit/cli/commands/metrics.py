@@ -25,6 +25,8 @@ def command(app: App, name: str, plot: bool, chosen: tuple[str, ...], has_all: b
 
     The table spreads its rows over the job; epoch ends are always among them.
     """
+    if plot and app.format != "table":
+        raise UsageError("--plot draws in the terminal; leave -o out")
     _, job = app.job(name)
     for warning in app.observer().refresh([job], with_metrics=True):
         app.say(f"warning: {warning}")

@@ -7,7 +7,9 @@ import click
 from tunekit.apply import preflight, refusals
 from tunekit.cli import applying, options
 from tunekit.cli.context import App
-from tunekit.errors import SpecError
+from tunekit.errors import SpecError, TunekitError
+from tunekit.model import Problem
+from tunekit.plan import Plan
 from tunekit.views.plan import plan_json, print_plan
 
 HAS_CHANGES = 2
@@ -20,7 +22,7 @@ HAS_CHANGES = 2
 @click.option("--retry", multiple=True, metavar="NAME", help="Plan another attempt; repeatable.")
 @click.option("--refresh/--no-refresh", default=True, help="Ask providers first.  [default: ask]")
 @click.option("--all", "has_all", is_flag=True, help="Also list what stays as it is.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where there are changes.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 for changes, 1 for errors.")
 @options.with_app(("table", "json", "yaml"))
 def command(
     app: App,
@@ -38,13 +40,16 @@ def command(
     The checksum that -o json prints makes `apply --expect CHECKSUM` do exactly this plan or
     nothing.
     """
-    scope = applying.scope(app, files=files, wanted=wanted, prune=prune, retry=retry)
-    applier = scope.applier(app)
-    if refresh:
-        for warning in applier.observer.refresh():
-            app.say(f"warning: {warning}")
-    made = applier.plan()
-    problems = preflight(made.steps, applier.observer)
+    try:
+        made, problems = _plan(
+            app, files=files, wanted=wanted, prune=prune, retry=retry, refresh=refresh
+        )
+    except TunekitError as error:
+        if not detailed_exitcode:
+            raise
+        # Here 2 means changes and nothing else.
+        app.say(str(error))
+        raise click.exceptions.Exit(TunekitError.exit_code) from error
     if app.format == "table":
         print_plan(app.output, made, has_all=has_all)
         for problem in problems:
@@ -52,6 +57,25 @@ def command(
     else:
         app.output.data("plan", {**plan_json(made), "problems": [str(p) for p in problems]})
     if refusals(problems) or made.is_refused:
-        raise click.exceptions.Exit(SpecError.exit_code)
+        code = TunekitError.exit_code if detailed_exitcode else SpecError.exit_code
+        raise click.exceptions.Exit(code)
     if detailed_exitcode and made.has_changes:
         raise click.exceptions.Exit(HAS_CHANGES)
+
+
+def _plan(
+    app: App,
+    *,
+    files: tuple[str, ...],
+    wanted: tuple[str, ...],
+    prune: bool,
+    retry: tuple[str, ...],
+    refresh: bool,
+) -> tuple[Plan, list[Problem]]:
+    scope = applying.scope(app, files=files, wanted=wanted, prune=prune, retry=retry)
+    applier = scope.applier(app)
+    if refresh:
+        for warning in applier.observer.refresh():
+            app.say(f"warning: {warning}")
+    made = applier.plan()
+    return made, preflight(made.steps, applier.observer)

@@ -12,6 +12,7 @@ from tunekit import dataset
 from tunekit.cli import asking, options
 from tunekit.cli.context import App
 from tunekit.cli.labels import labels
+from tunekit.errors import UsageError
 
 
 @click.command(epilog=options.example("tunekit predict quickstart 'Call me at 555-0142, Ana'"))
@@ -56,12 +57,14 @@ def command(
     else:
         prompts = [dataset.render(experiment, given)]
     settings = asking.generation(experiment.evaluate.generation, **sampling)
-    answers = app.provider_of(job.provider).generate(model, prompts, settings)
-    if app.format == "table":
-        for answer in answers:
-            app.output.text(answer.text)
-        return
-    app.output.data("predict", {"model": model, "answers": [a.text for a in answers]})
+    with asking.remedied(job):
+        answers = app.provider_of(job.provider).generate(model, prompts, settings)
+        if app.format == "table":
+            for answer in answers:
+                app.output.text(answer.text)
+            return
+        texts_out = [answer.text for answer in answers]
+    app.output.data("predict", {"model": model, "answers": texts_out})
 
 
 def _standard_input(app: App, *, is_needed: bool) -> list[str]:
@@ -69,4 +72,7 @@ def _standard_input(app: App, *, is_needed: bool) -> list[str]:
         return []
     if sys.stdin.isatty():
         app.say("Type a text a line; Ctrl-D ends.")
-    return [line.rstrip("\n") for line in sys.stdin]
+    lines = [line.rstrip("\r\n") for line in sys.stdin]
+    if not lines:
+        raise UsageError("standard input is empty; give TEXT, or a text a line")
+    return lines

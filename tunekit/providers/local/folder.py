@@ -24,6 +24,7 @@ from tunekit.errors import ProviderError
 from tunekit.model import MetricPoint
 
 _STEP = b'{"step": '
+_TAIL_BYTES = 4096  # more than the longest line
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 
@@ -120,11 +121,21 @@ class JobFolder:
                 if not line.endswith(b"\n"):
                     return
                 # {"step": N, …: most lines are known already and need not be read whole.
-                if int(line[len(_STEP) : line.index(b",")]) <= after_step:
+                if _step_of(line) <= after_step:
                     continue
                 point = json.loads(line)
                 for metric, value in point["values"].items():
                     yield MetricPoint(metric, point["step"], value, point["time_s"])
+
+    def last_step(self) -> int:
+        """Return the last step that was written down whole, 0 where there is none."""
+        try:
+            with self.metrics.open("rb") as file:
+                file.seek(max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
+                lines = file.read().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return 0
+        return _step_of(lines[-1]) if lines else 0
 
     def rows(self, split: str) -> list[tuple[str, str]]:
         """Return a split's (prompt, response) pairs, [] where the job has no such split."""
@@ -133,6 +144,10 @@ class JobFolder:
         except FileNotFoundError:
             return []
         return [tuple(json.loads(line)) for line in lines if line]
+
+
+def _step_of(line: bytes) -> int:
+    return int(line[len(_STEP) : line.index(b",")])
 
 
 def open_private(path: Path, *, append: bool = False) -> Any:

@@ -86,6 +86,14 @@ class LocalProvider:
         folder = self._job(token)
         if folder.is_job():
             return self._observe(folder)
+        try:
+            return self._start(folder, job, token)
+        except OSError as error:
+            raise ProviderError(
+                f"can't write the job's folder: {error.strerror} ({error.filename})"
+            ) from error
+
+    def _start(self, folder: JobFolder, job: JobSpec, token: str) -> Observation:
         make_folder(folder.path.parent)
         self._sweep(folder)
         draft = JobFolder(Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder.path.parent)))
@@ -220,7 +228,7 @@ class LocalProvider:
         if now.is_terminal:
             pass
         elif not is_alive:
-            now, error = _death(folder, state)
+            now, error = _death(folder)
             ended_s = _last_change(folder)
         elif folder.cancel.exists():
             now = JobState.CANCELLING
@@ -235,7 +243,7 @@ class LocalProvider:
             error=error,
             model=checkpoints[-1].model if has_model else None,
             checkpoints=checkpoints,
-            completed_steps=state.get("step", 0),
+            completed_steps=state.get("step", 0) if is_alive else folder.last_step(),
             total_steps=asked["total_steps"],
             epoch=state.get("epoch"),
             loss=state.get("loss"),
@@ -268,13 +276,14 @@ def _start_worker(folder: JobFolder, lock: int, *, slots: Path, limit: int) -> N
         raise ProviderError(f"can't start a worker: {error.strerror}") from error
 
 
-def _death(folder: JobFolder, state: Mapping[str, Any]) -> tuple[JobState, str]:
+def _death(folder: JobFolder) -> tuple[JobState, str]:
     """Say how a job ended whose worker is gone without having written its end."""
     if folder.cancel.exists():
         return JobState.CANCELLED, ""
     if not folder.was_started():
         return JobState.FAILED, "the worker never started: the submit was interrupted"
-    steps = f"after step {state['step']}" if state.get("step") else "before its first step"
+    step = folder.last_step()
+    steps = f"after step {step}" if step else "before its first step"
     process = folder.read("started.json").get("process")
     return JobState.FAILED, (
         f"the worker (process {process}) died {steps} without a word: killed, or out of memory; "

@@ -55,6 +55,9 @@ class Edit(NamedTuple):
         return self.insert + (token.space if self.has_space else "") + core
 
 
+MAX_COMPARISONS = 4_000_000
+"""Two texts of 2,000 tokens; aligning them takes about half a second."""
+
 KEEP = Edit()
 DELETE = Edit(has_space=False, form="phrase")
 END = Token("", "")
@@ -72,9 +75,14 @@ def source_tokens(text: str) -> list[Token]:
 
 
 def align(tokens: Sequence[Token], output: str) -> list[Edit]:
-    """Return one edit a token; applying them gives `output` exactly, for any output."""
+    """Return one edit a token; applying them gives `output` exactly, for any output.
+
+    Texts too long to compare token by token are taken as replaced whole: comparing is quadratic.
+    """
     source = tokens[:-1]
     target = tokenize(output)
+    if source and target and len(source) * len(target) > MAX_COMPARISONS:
+        return [*_replace(source, target), KEEP]
     matcher = SequenceMatcher(
         None, [t.core.lower() for t in source], [t.core.lower() for t in target], autojunk=False
     )
