@@ -470,6 +470,6 @@ def test_checkpoints_are_spaced_past_twenty_epochs(epochs: int, kept: int) -> No
 def test_rows_too_long_to_compare_are_unfit_and_quick_to_tell() -> None:
     words = " ".join(f"word{n}" for n in range(20_000))
     rows = [(f"call Ana{n} now", "call [NAME] now") for n in range(8)]
-    rows += [(f"{n} {words}", words.upper()) for n in range(2)]
+    rows += [(f"{n} {words}", f"{n} {words.upper()}") for n in range(2)]
     fit = training.check("text-editor", rows)
     assert (fit.rows, fit.unfit_rows, fit.is_refused) == (10, (8, 9), False)
