@@ -26,6 +26,7 @@ COMMANDS = {
     "predict": "Ask a tuned model.",
     "cancel": "Cancel running jobs.",
     "wait": "Wait until jobs have ended.",
+    "emulator": "Serve Vertex AI tuning, Gemini API tuning and Cloud Storage on this machine.",
     "completion": "Print the completion script of a shell.",
 }
 
