@@ -64,11 +64,11 @@ def test_delay_holds_answers_back(serve: Callable[..., Service]) -> None:
 
 
 def test_what_is_new_is_missing_from_lists(serve: Callable[..., Service]) -> None:
-    service = serve(list_lag_s=0.5)
+    service = serve(list_lag_s=60)
     name = service.create()["name"]
     assert service.call("GET", JOBS) == {}
     assert service.call("GET", f"/v1/{name}")["name"] == name
-    time.sleep(0.6)
+    service.set_faults(list_lag_s=0.001)
     assert [job["name"] for job in service.call("GET", JOBS)["tuningJobs"]] == [name]
 
 

@@ -116,7 +116,7 @@ class Job:
             self._detail("POST_PROCESSING", POST_S)
             self._finish()
         except Stopped:
-            time.sleep(min(self.world.wait_s(CANCELLING_S), 5))
+            self.run.forgotten.wait(self.world.wait_s(CANCELLING_S))
             self._end("CANCELLED", CANCELLED, "The tuning job was cancelled.")
         except rows.RowsRefused as refused:
             self._end("FAILED", INVALID_ARGUMENT, str(refused))

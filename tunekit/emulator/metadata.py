@@ -31,23 +31,26 @@ class Metrics:
 
     def record(self, step: StepReport, *, is_preference: bool) -> None:
         """Add one step's points, and an epoch's evaluation."""
+        # One time for all of a step: clients join the series on step and time.
+        found = {
+            "/train_total_loss": step.loss,
+            "/train_fraction_of_correct_next_step_preds": step.correct,
+            "/train_num_predictions": step.predictions,
+        }
         if is_preference:
-            self._add("/preference_optimization_train_loss", step.step, step.loss)
-            return
-        self._add("/train_total_loss", step.step, step.loss)
-        self._add("/train_fraction_of_correct_next_step_preds", step.step, step.correct)
-        self._add("/train_num_predictions", step.step, step.predictions)
-        if step.evaluation:
-            found = step.evaluation
-            self._add("/eval_total_loss", step.step, found.loss)
-            self._add("/eval_fraction_of_correct_next_step_preds", step.step, found.correct)
-            self._add("/eval_num_predictions", step.step, found.predictions)
-
-    def _add(self, tag: str, step: int, value: float) -> None:
-        if tag not in self.by_tag:
-            name = f"{self.board_run}/timeSeries/{self.world.new_id()}"
-            self.by_tag[tag] = self.world.series[name] = Series(name, tag, time.time())
-        self.by_tag[tag].points.append((step, time.time(), float(value)))
+            found = {"/preference_optimization_train_loss": step.loss}
+        elif step.evaluation:
+            found |= {
+                "/eval_total_loss": step.evaluation.loss,
+                "/eval_fraction_of_correct_next_step_preds": step.evaluation.correct,
+                "/eval_num_predictions": step.evaluation.predictions,
+            }
+        now = time.time()
+        for tag, value in found.items():
+            if tag not in self.by_tag:
+                name = f"{self.board_run}/timeSeries/{self.world.new_id()}"
+                self.by_tag[tag] = self.world.series[name] = Series(name, tag, now)
+            self.by_tag[tag].points.append((step.step, now, float(value)))
 
     def end(self, state: str) -> None:
         """Record how the run ended, as experiment tracking names it."""

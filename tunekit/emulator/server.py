@@ -33,6 +33,8 @@ class Emulator:
         self._app = wrap(app) if wrap else app
         # Bound here, so that a port that is taken is an error before anything is printed.
         self._socket = socket.create_server((self.settings.host, self.settings.port))
+        # asyncio leaves it off for such a socket, and Nagle's algorithm holds answers for 40 ms.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
         self._server = _Server(
             uvicorn.Config(

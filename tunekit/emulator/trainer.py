@@ -46,11 +46,17 @@ class Run:
 
     def __init__(self, live: Callable[[], None], name: str) -> None:
         self.stop = threading.Event()
+        self.forgotten = threading.Event()
         self.thread = threading.Thread(target=live, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self.thread.start()
+
+    def forget(self) -> None:
+        """End as soon as possible: nobody will look at the job again."""
+        self.forgotten.set()
+        self.stop.set()
 
     def wait(self, seconds: float) -> None:
         """Sleep. Raises Stopped as soon as the job is cancelled."""

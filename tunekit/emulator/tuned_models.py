@@ -284,7 +284,7 @@ def patch(world: World, call: Call) -> JSON:
 def delete(world: World, call: Call) -> JSON:
     """Delete a tuned model, also while it is made."""
     model = find(world, call.path["tuned"])
-    model.run.stop.set()
+    model.run.forget()
     del world.tuned_models[model.name]
     return {}
 

@@ -52,6 +52,7 @@ ENUMS: Mapping[str, Mapping[str, int]] = {
     "adapterSize": ADAPTER_SIZES,
     "tuningMode": {"TUNING_MODE_FULL": 1, "TUNING_MODE_PEFT_ADAPTER": 2},
     "valueType": {"SCALAR": 1, "TENSOR": 2, "BLOB_SEQUENCE": 3},
+    "sourceType": {"GENIE": 5},
     "finishReason": {"STOP": 1, "MAX_TOKENS": 2},
 }
 STATUS_OF_CODE = {

@@ -112,7 +112,7 @@ class World:
             runs = [job.run for job in self.jobs.values()]
             runs += [model.run for model in self.tuned_models.values()]
         for run in runs:
-            run.stop.set()
+            run.forget()
         for run in runs:
             run.thread.join(timeout=5)
 
