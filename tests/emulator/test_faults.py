@@ -120,6 +120,7 @@ def test_a_seed_repeats_the_faults(serve: Callable[..., Service]) -> None:
 
 def test_the_admin_path_sets_shows_and_forgets(serve: Callable[..., Service]) -> None:
     service = serve(delay_s=0.01, time_scale=1)
+    service.call("GET", "/v1beta/tunedModels?key=secret&pageSize=3")
     service.create(uri=service.put_rows(), hyperParameters={"epochCount": "50"})
     service.set_faults(error_503=0.0, list_lag_s=2)
     faults = service.call("GET", "/_emulator/faults")
@@ -128,6 +129,7 @@ def test_the_admin_path_sets_shows_and_forgets(serve: Callable[..., Service]) ->
     assert [entry["method"] for entry in log][-1] == "POST"
     assert log[-1]["path"] == JOBS
     assert "contents" not in json.dumps(log)
+    assert log[0]["query"] == "key=...&pageSize=3"
     assert len(service.state()["tuning_jobs"]) == 1
     assert service.call("POST", "/_emulator/reset") == {}
     state = service.state()

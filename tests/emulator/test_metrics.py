@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -123,8 +124,6 @@ def test_past_a_thousand_points_only_an_export_is_complete(service: Service) -> 
 
 
 def _as_messages(gemini: str) -> str:
-    import json
-
     lines = []
     for line in gemini.splitlines():
         (_, prompt), (_, answer) = (
@@ -133,3 +132,26 @@ def _as_messages(gemini: str) -> str:
         turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
         lines.append(json.dumps({"messages": turns}))
     return "\n".join(lines)
+
+
+def test_an_artifact_is_made_once_and_joins_a_context(service: Service) -> None:
+    job = service.tuned(hyperParameters={"epochCount": "1"})
+    store = job["experiment"].partition("/contexts/")[0]
+    # Snake case and enum numbers, as the generated clients send them.
+    body = {"schema_title": "google.VertexTensorboardRun", "state": 2, "metadata": {"a_b": True}}
+    path = f"/v1/{store}/artifacts?artifactId=run-tb-run"
+    made = service.call("POST", path, body)
+    assert (made["schemaTitle"], made["state"]) == ("google.VertexTensorboardRun", "LIVE")
+    assert made["metadata"] == {"a_b": True}
+    service.call("POST", path, body, status=409)
+    assert service.call("GET", f"/v1/{made['name']}") == made
+    numbers = service.call("GET", f"/v1/{made['name']}?$alt=json;enum-encoding=int")
+    assert numbers["state"] == 2
+    joined = f"/v1/{job['experiment']}:addContextArtifactsAndExecutions"
+    assert service.call("POST", joined, {"artifacts": [made["name"]]}) == {}
+    lineage = service.call("GET", f"/v1/{job['experiment']}:queryContextLineageSubgraph")
+    assert lineage["artifacts"] == [made]
+    wanted = 'schema_title="google.VertexTensorboardRun"'
+    listed = service.call("GET", f"/v1/{store}/artifacts", params={"filter": wanted})
+    assert listed["artifacts"] == [made]
+    assert service.call("GET", f"/v1/{store}/executions") == {}

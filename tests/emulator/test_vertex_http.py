@@ -324,3 +324,42 @@ def test_a_tuned_model_can_be_tuned_again(service: Service) -> None:
     assert again["state"] == "JOB_STATE_SUCCEEDED"
     missing = {"tunedModelName": f"{PLACE}/models/1@1"}
     service.create(baseModel=None, preTunedModel=missing, status=404)
+
+
+def test_data_that_fit_no_model_well_still_tune(service: Service) -> None:
+    words = ["sun", "moon", "rain", "wind", "snow", "fog"]
+    rows = [(f"{a} {b}", f"le {b[::-1]} et {a[::-1]}") for a in words for b in words]
+    lines = [json.dumps(gemini_line(*row)) for row in rows]
+    job = service.tuned(uri=service.put_rows("free.jsonl", text="\n".join(lines)))
+    assert job["state"] == "JOB_STATE_SUCCEEDED", job
+    asked = {"contents": [{"parts": [{"text": "sun rain"}]}]}
+    path = f"/v1/{job['tunedModel']['endpoint']}:generateContent"
+    assert service.call("POST", path, asked)["candidates"]
+
+
+def test_base_models_repeat_the_prompt(service: Service) -> None:
+    asked = {"contents": [{"role": "user", "parts": [{"text": "hello there"}]}]}
+    models = f"/v1/{PLACE}/publishers/google/models"
+    answer = service.call("POST", f"{models}/gemini-3.5-flash:generateContent", asked)
+    assert answer["candidates"][0]["content"]["parts"][0]["text"] == "hello there"
+    service.call("POST", f"{models}/gemini-0:generateContent", asked, status=404)
+
+
+def test_only_the_last_checkpoint_is_exported_where_asked(service: Service) -> None:
+    spec = {
+        "trainingDatasetUri": service.put_rows(),
+        "exportLastCheckpointOnly": True,
+        "hyperParameters": {"epochCount": 3},
+    }
+    job = service.tuned(supervisedTuningSpec=spec)
+    assert [c["epoch"] for c in job["tunedModel"]["checkpoints"]] == ["3"]
+
+
+def test_too_many_validation_rows_fail_the_job(service: Service) -> None:
+    spec = {
+        "trainingDatasetUri": service.put_rows(count=60),
+        "validationDatasetUri": service.put_rows("validation.jsonl", 1001),
+    }
+    job = service.tuned(supervisedTuningSpec=spec)
+    assert job["state"] == "JOB_STATE_FAILED"
+    assert "30%" in job["error"]["message"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -165,7 +166,7 @@ def _served(world: World, handler: Handler, *, version: str, is_locked: bool) ->
                     "time": wire.timestamp(began),
                     "method": request.method,
                     "path": request.url.path,
-                    "query": request.url.query,
+                    "query": _without_secrets(request.url.query),
                     "status": response.status_code,
                     "duration_s": round(time.time() - began, 6),
                     "client": request.headers.get("x-goog-api-client", ""),
@@ -242,6 +243,10 @@ def _packed(answer: Any, call: Call) -> Response:
 def _json(answer: Any, status: int, headers: dict[str, str]) -> Response:
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(body, status, headers, media_type="application/json; charset=UTF-8")
+
+
+def _without_secrets(query: str) -> str:
+    return re.sub(r"(^|&)(key|access_token)=[^&]*", r"\1\2=...", query)
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

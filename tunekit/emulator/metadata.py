@@ -136,6 +136,9 @@ def create_artifact(world: World, call: Call) -> JSON:
     if name in world.artifacts:
         raise ApiError(409, f"The artifact {name} already exists.")
     now = world.now()
+    state = call.body.get("state")
+    if isinstance(state, int):
+        call.body["state"] = {1: "PENDING", 2: "LIVE"}.get(state, "STATE_UNSPECIFIED")
     kept = (
         "displayName",
         "uri",

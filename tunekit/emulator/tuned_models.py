@@ -72,7 +72,7 @@ class TunedModel:
                 },
             },
         }
-        self.folder = world.folder / f"{key}-{self.sequence}"
+        self.folder = world.folder / f"{key}-{world.new_id()}"
         self.run = Run(self._live, self.name)
 
     def checkpoint(self) -> Path:

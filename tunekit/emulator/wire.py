@@ -171,7 +171,8 @@ def normalized(value: Any) -> Any:
     result: JSON = {}
     for key, inner in value.items():
         field = camel(key)
-        if field in ENUMS and isinstance(inner, int):
+        # Which enum a `state` is depends on the resource; its handler knows.
+        if field in ENUMS and field != "state" and isinstance(inner, int):
             names = [name for name, number in ENUMS[field].items() if number == inner]
             result[field] = names[0] if names else inner
         else:
