@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.emulator.conftest import httpx
+from tests.emulator.service import httpx
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.emulator.conftest import PLACE, Service, httpx
+from tests.emulator.service import PLACE, Service, httpx
 
 JOBS = f"/v1/{PLACE}/tuningJobs"
 

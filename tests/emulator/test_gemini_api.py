@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.conftest import Service, labelled, pairs
+from tests.emulator.service import Service, labelled, pairs
 
 # The client uses an argument that protobuf 5 renamed.
 pytestmark = pytest.mark.filterwarnings("ignore:The argument `including:DeprecationWarning")

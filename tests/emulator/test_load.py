@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.emulator.conftest import PLACE, Service
+from tests.emulator.service import PLACE, Service
 
 
 def test_training_does_not_hold_up_answers(serve: Callable[..., Service]) -> None:

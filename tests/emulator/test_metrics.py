@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.emulator.conftest import Service
+from tests.emulator.service import Service
 
 TRAIN = ("/train_total_loss", "/train_fraction_of_correct_next_step_preds",
          "/train_num_predictions")  # fmt: skip

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+pytest.importorskip("googleapiclient", reason="needs google-api-python-client (extra dev)")
+
 from tests.emulator.schemas import find_faults
+
+if TYPE_CHECKING:
+    from tests.emulator.service import Service
 
 JOB = "/v1/projects/p/locations/l/tuningJobs/1"
 
@@ -75,3 +80,10 @@ def test_an_error_must_be_a_status() -> None:
 def test_an_undocumented_path_is_found() -> None:
     assert faults({}, path="/v1/projects/p/nonsense")
     assert faults({}, path="/v1beta/nonsense")
+
+
+def test_every_answer_of_a_test_is_checked(service: Service) -> None:
+    for expected in (1, 2):
+        service.call("GET", "/v1/projects/p/locations/l/tuningJobs")
+        assert service.watched.answers == expected
+    assert service.watched.faults == []

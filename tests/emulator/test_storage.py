@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.conftest import Service
+from tests.emulator.service import Service
 
 storage = pytest.importorskip("google.cloud.storage", reason="needs google-cloud-storage (vertex)")
 from google.api_core import exceptions  # noqa: E402

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.conftest import PLACE, Service, gemini_line, labelled, pairs
+from tests.emulator.service import PLACE, Service, gemini_line, labelled, pairs
 
 DETAILS = ("WAITING_FOR_QUOTA", "PROCESSING_DATASET", "WAITING_FOR_CAPACITY", "TUNING",
            "POST_PROCESSING")  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.conftest import Service
+from tests.emulator.service import Service
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of their end of life, and of Python's version
 

@@ -1,0 +1,154 @@
+"""A running emulator, calls to it, and data for it; importing this skips where a package lacks."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from typing import Any
+
+import pytest
+
+pytest.importorskip("starlette", reason="needs the extra emulator")
+pytest.importorskip("uvicorn", reason="needs the extra emulator")
+pytest.importorskip("googleapiclient", reason="needs google-api-python-client (extra dev)")
+httpx = pytest.importorskip("httpx", reason="needs httpx (comes with google-genai)")
+
+from tests.emulator import schemas  # noqa: E402
+from tunekit.emulator import Emulator  # noqa: E402
+
+PLACE = "projects/p/locations/us-central1"
+BUCKET = "tuning-data"
+
+
+class Watched:
+    """An ASGI layer that keeps the faults of every answer on its way out."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.faults: list[str] = []
+        self.answers = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        start: dict[str, Any] = {}
+        body = b""
+
+        async def watch(message: Any) -> None:
+            nonlocal body
+            if message["type"] == "http.response.start":
+                start.update(message)
+            else:
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    self.judge(scope, start["status"], body)
+            await send(message)
+
+        # The fault layer hangs up through `send`.
+        watch.__dict__["__self__"] = getattr(send, "__self__", None)
+        await self.app(scope, receive, watch)
+
+    def judge(self, scope: Any, status: int, body: bytes) -> None:
+        self.answers += 1
+        self.faults += schemas.find_faults(
+            method=scope["method"],
+            path=scope["raw_path"].decode(),
+            query=scope["query_string"].decode(),
+            status=status,
+            body=body,
+        )
+
+
+class Service:
+    """A running emulator, and plain HTTP calls to it."""
+
+    def __init__(self, emulator: Emulator, watched: Watched) -> None:
+        self.emulator = emulator
+        self.watched = watched
+        self.url = emulator.url
+        self.http = httpx.Client(base_url=emulator.url, timeout=30, trust_env=False)
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, status: int = 200, **options: Any
+    ) -> Any:
+        """Send a request whose answer must have this status; return its JSON."""
+        answer = self.http.request(method, path, json=body, **options)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def put_rows(self, name: str = "train.jsonl", count: int = 60, *, text: str = "") -> str:
+        """Store training rows; return their URI."""
+        if self.http.get(f"/storage/v1/b/{BUCKET}").status_code == 404:
+            self.call("POST", "/storage/v1/b?project=p", {"name": BUCKET})
+        data = text or gemini_jsonl(count)
+        self.http.post(
+            f"/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={name}", content=data.encode()
+        ).raise_for_status()
+        return f"gs://{BUCKET}/{name}"
+
+    def create(self, *, version: str = "v1", status: int = 200, **changes: Any) -> Any:
+        """Create a job of two epochs; `changes` replace fields of the request."""
+        uri = changes.pop("uri", None)
+        if not uri and "supervisedTuningSpec" not in changes:
+            uri = self.put_rows()
+        hyper = changes.pop("hyperParameters", {"epochCount": "2"})
+        body = {
+            "baseModel": "gemini-3.5-flash",
+            "supervisedTuningSpec": {"trainingDatasetUri": uri, "hyperParameters": hyper},
+            **changes,
+        }
+        body = {key: value for key, value in body.items() if value is not None}
+        return self.call("POST", f"/{version}/{PLACE}/tuningJobs", body, status=status)
+
+    def until(self, name: str, *states: str, version: str = "v1beta1", seconds: float = 30) -> Any:
+        """Look at a job until it is in one of the states."""
+        wanted = {f"JOB_STATE_{state}" for state in states}
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            job = self.call("GET", f"/{version}/{name}")
+            if job["state"] in wanted:
+                return job
+            time.sleep(0.01)
+        raise AssertionError(f"still {job['state']}: {job.get('error')}")
+
+    def tuned(self, **changes: Any) -> Any:
+        """Return a job that has succeeded."""
+        return self.until(self.create(**changes)["name"], "SUCCEEDED", "FAILED")
+
+    def set_faults(self, **switches: Any) -> None:
+        self.call("PUT", "/_emulator/faults", switches)
+
+    def state(self) -> Any:
+        return self.call("GET", "/_emulator/state")
+
+
+def pairs(count: int, *, seed: int = 1) -> list[tuple[str, str]]:
+    """Return rows of a masking task that a few steps suffice to learn."""
+    chance = random.Random(seed)
+    found = []
+    for number in range(count):
+        name, order = chance.choice(["Ana", "Bo", "Cem"]), f"#{chance.randrange(1000, 9999)}"
+        template = chance.choice(["{n} wants {o} back", "Where is {o}?", "All is well {i}"])
+        found.append(
+            (
+                template.format(n=name, o=order, i=number),
+                template.format(n="[NAME]", o="[ORDER]", i=number),
+            )
+        )
+    return found
+
+
+def labelled(count: int) -> list[tuple[str, str]]:
+    """Return rows of a classification task."""
+    texts = {"billing": "please refund my payment", "shipping": "where is the parcel I ordered"}
+    labels = list(texts)
+    return [(f"{texts[labels[i % 2]]} {i}", labels[i % 2]) for i in range(count)]
+
+
+def gemini_line(prompt: str, response: str) -> dict[str, Any]:
+    """Return one row of Gemini's supervised tuning format."""
+    turns = (("user", prompt), ("model", response))
+    return {"contents": [{"role": role, "parts": [{"text": text}]} for role, text in turns]}
+
+
+def gemini_jsonl(count: int) -> str:
+    return "".join(json.dumps(gemini_line(*pair)) + "\n" for pair in pairs(count))
