@@ -249,6 +249,8 @@ def test_open_models_take_a_batch_size(service: Service) -> None:
     )
     assert job["state"] == "JOB_STATE_SUCCEEDED", job
     assert job["tuningJobMetadata"] == {"completedEpochCount": "2", "completedStepCount": "4"}
+    seen_by_v1 = service.call("GET", f"/v1/{job['name']}")
+    assert "batchSize" not in seen_by_v1["supervisedTuningSpec"]["hyperParameters"]
 
 
 def test_a_stream_is_an_array_or_events(service: Service) -> None:
@@ -363,3 +365,31 @@ def test_too_many_validation_rows_fail_the_job(service: Service) -> None:
     job = service.tuned(supervisedTuningSpec=spec)
     assert job["state"] == "JOB_STATE_FAILED"
     assert "30%" in job["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": ["a"]},
+        {"labels": "a"},
+        {"preTunedModel": "m", "baseModel": None},
+        {"supervisedTuningSpec": []},
+        {"supervisedTuningSpec": "gs://x"},
+        {"supervisedTuningSpec": {"hyperParameters": 3}},
+        {"hyperParameters": {"epochCount": {}}},
+        {"hyperParameters": {"epochCount": True}},
+        {"hyperParameters": {"learningRateMultiplier": "x"}},
+        {"baseModel": 7},
+        {"uri": 7},
+    ],
+)
+def test_a_field_of_another_type_is_a_400(service: Service, changes: dict[str, Any]) -> None:
+    service.create(status=400, **changes)
+    assert service.state()["tuning_jobs"] == {}
+
+
+def test_what_is_no_json_is_a_400(service: Service) -> None:
+    for content in (b"{", b"[]", b"\xff"):
+        answer = service.http.post(f"/v1/{PLACE}/tuningJobs", content=content)
+        assert answer.status_code == 400
+        assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"

@@ -184,6 +184,12 @@ def _served(world: World, handler: Handler, *, version: str, is_locked: bool) ->
                 return _packed(handler(world, call), call)
         except ApiError as error:
             return _json(error.body(), error.code, error.headers)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if not raw:
+                raise
+            # Handlers read bodies as documented; a field of another type surfaces as one of these.
+            text = f"Invalid JSON payload received: a field is of the wrong type ({error!r:.200})."
+            return _json(ApiError(400, text).body(), 400, {})
 
     return serve
 

@@ -71,7 +71,13 @@ class Job:
         if version != "v1":
             return dict(self.wire)
         hidden = ("tuningJobState", "tuningJobMetadata", "outputUri", "customBaseModel")
-        return {key: value for key, value in self.wire.items() if key not in hidden}
+        shown = {key: value for key, value in self.wire.items() if key not in hidden}
+        spec = {k: v for k, v in shown[self.wanted.spec].items() if k != "tuningMode"}
+        if "hyperParameters" in spec:
+            hyper = spec["hyperParameters"].items()
+            open_only = ("batchSize", "learningRate")
+            spec["hyperParameters"] = {k: v for k, v in hyper if k not in open_only}
+        return {**shown, self.wanted.spec: spec}
 
     def cancel(self) -> None:
         """Ask the job to end; it may still succeed or fail first."""
