@@ -27,7 +27,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.kill()
+        process.terminate()
         process.communicate()
 
 

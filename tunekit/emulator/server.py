@@ -28,14 +28,14 @@ class Emulator:
         self, settings: Settings | None = None, *, wrap: Callable[[App], App] | None = None
     ) -> None:
         self.settings = settings or Settings()
-        self.world = World(self.settings)
-        app: App = make_app(self.world)
-        self._app = wrap(app) if wrap else app
-        # Bound here, so that a port that is taken is an error before anything is printed.
+        # Bound first, so that a port that is taken is an error before anything is printed.
         self._socket = socket.create_server((self.settings.host, self.settings.port))
         # asyncio leaves it off for such a socket, and Nagle's algorithm holds answers for 40 ms.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
+        self.world = World(self.settings)
+        app: App = make_app(self.world)
+        self._app = wrap(app) if wrap else app
         self._server = _Server(
             uvicorn.Config(
                 self._app,
