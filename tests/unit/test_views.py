@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+from dataclasses import replace
 
 import pytest
 
@@ -124,6 +126,41 @@ def test_csv_is_quoted_against_spreadsheets() -> None:
         ["a", "b", "c"],
         ["'=1+1", 'x,"y"', "-1.5"],
     ]
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_data_output_means_the_same_without_control_characters(form: str) -> None:
+    import yaml
+
+    out = replace(output(is_terminal=True), format=form)
+    out.data("status", {"error": HOSTILE, "ok": "Grüße"})
+    shown = written(out)
+    for bad in ("\x1b", "\x9b", "\u202e", "\u2066", "\x07", "\x7f"):
+        assert bad not in shown
+    read = json.loads(shown) if form == "json" else yaml.safe_load(shown)
+    assert (read["error"], read["ok"]) == (HOSTILE, "Grüße")
+
+
+def test_names_of_series_from_a_server_stay_text() -> None:
+    out = output(is_terminal=True, width=120)
+    hostile = [MetricPoint("x\x1b[2Jy", step, 1.0 / step, 0.0) for step in (1, 2, 3)]
+    metrics.print_metrics(out, hostile, limit=20)
+    metrics.plot(out, "x@1", hostile)
+    out.csv(*reversed(metrics.csv_rows(hostile)))
+    assert "\x1b[2J" not in written(out)
+
+
+def test_a_curve_with_values_that_are_no_numbers_is_shown() -> None:
+    out = output(is_terminal=False)
+    diverged = [
+        MetricPoint("/train_total_loss", s, v, 0.0)
+        for s, v in enumerate([1.0, math.nan, math.inf, 2.0], start=1)
+    ]
+    metrics.print_metrics(out, diverged, limit=20)
+    metrics.plot(out, "x@1", diverged)
+    assert "nan" in written(out)
+    values = metrics.metrics_json(diverged)["series"]["/train_total_loss"]["values"]
+    assert values == [1.0, None, None, 2.0]
 
 
 def test_json_carries_its_schema() -> None:
