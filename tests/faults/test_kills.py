@@ -167,6 +167,26 @@ def test_an_interrupted_submit_of_a_revision_that_changed_is_ended_first(project
     assert_sound(project)
 
 
+def test_a_job_whose_folder_is_gone_is_unknown_until_somebody_closes_it(project: Project) -> None:
+    import shutil
+
+    project.endless(more="lifecycle: {retries: 3}\n")
+    project.ok("apply", "-y")
+    project.running()
+    (worker,) = project.workers()
+    os.kill(worker, signal.SIGKILL)
+    shutil.rmtree(project.folders()[0])
+    job = project.until(lambda job: job["state"] == "UNKNOWN")
+    assert "cancel mask@1" in project.ok("status")
+    project.ok("apply", "-y")
+    assert project.folders() == []  # nothing is paid again in haste
+    project.ok("cancel", "mask", "-y")
+    job = project.job()
+    assert job["state"] == "CANCELLED"
+    project.ok("apply", "-y", "--retry", "mask")
+    assert project.running()["attempt"] == 2
+
+
 def test_random_kills_never_make_two_jobs(project: Project) -> None:
     """Apply is killed at random moments, then runs to its end."""
     chance = random.Random(7)

@@ -66,6 +66,8 @@ def waits_for(job: Job) -> str:
     match (job.phase, job.state):
         case (Phase.INTENT, _):
             return "tunekit apply: the submit was interrupted"
+        case (_, JobState.UNKNOWN) if job.missing_since_s is not None:
+            return f"{job.error}; `tunekit cancel {job.title}` closes it"
         case (_, JobState.PENDING):
             return job.detail or "the provider to start it"
         case (_, JobState.CANCELLING):
