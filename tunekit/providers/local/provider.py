@@ -72,7 +72,8 @@ class LocalProvider:
             return []
         rows = ", ".join(str(row + 1) for row in fit.unfit_rows)
         more = ", …" if fit.unfit > len(fit.unfit_rows) else ""
-        share = f"{fit.unfit:,} of {fit.rows:,} training rows (numbers {rows}{more})"
+        noun = "row" if fit.unfit == 1 else "rows"
+        share = f"{fit.unfit:,} of {fit.rows:,} training rows ({noun} {rows}{more})"
         fact = f"{job.base_model} can't express {share}: {fit.reason}"
         if not fit.is_refused:
             return [Problem(fact, "it learns the others", severity=Severity.WARNING)]
