@@ -115,17 +115,15 @@ def fill(root: Path) -> None:
     with connection:
         for number in range(JOBS):
             name = f"e{number:04}"
+            connection.execute("INSERT INTO experiments (name, tags) VALUES (?, '{}')", [name])
             connection.execute(
-                "INSERT INTO experiments (name, tags, document, desired_state, is_protected) "
-                "VALUES (?, '{}', '{}', 'tuned', 0)",
-                [name],
+                "INSERT INTO trials VALUES (?, 'main', 'r', '{}', 'tuned', 0)", [name]
             )
-            connection.execute("INSERT INTO trials VALUES (?, 'main', 'r')", [name])
             connection.execute(
                 "INSERT INTO jobs (experiment, trial, revision, number, attempt, token, provider, "
-                "base_model, phase, state, reason, submitted_s, checkpoints, loss) VALUES "
-                "(?, 'main', 'r', 1, 1, ?, 'local', 'text-editor', 'BOUND', 'SUCCEEDED', 'new', "
-                "1.7e9, '[]', 0.1)",
+                "base_model, phase, state, reason, submitted_s, checkpoints, loss, has_all_points) "
+                "VALUES (?, 'main', 'r', 1, 1, ?, 'local', 'text-editor', 'BOUND', 'SUCCEEDED', "
+                "'new', 1.7e9, '[]', 0.1, 1)",
                 [name, f"tk-{number}"],
             )
     connection.close()
