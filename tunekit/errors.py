@@ -49,9 +49,13 @@ class SpecError(TunekitError):
 
 
 class DataError(TunekitError):
-    """The data set can't be read, lacks a column or holds a bad row."""
+    """The data set can't be read, lacks a column or holds a bad row.
+
+    `problem` is the fault with its place, in the data or in the spec, where one is known.
+    """
 
     exit_code: ClassVar[int] = 2
+    problem: Problem | None = None
 
 
 class StalePlan(TunekitError):

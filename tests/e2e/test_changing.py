@@ -233,3 +233,18 @@ def test_retries_happen_within_apply_wait(project: Project) -> None:
     assert process.returncode == 100
     assert [job["state"] for job in project.jobs()] == ["FAILED", "FAILED"]
     assert "retry 1 of 1" in project.jobs()[0]["why"]
+
+
+def test_bad_rows_of_every_data_set_are_told_at_once_each_at_its_place(project: Project) -> None:
+    lines = (project.root / "data.jsonl").read_text().splitlines()
+    project.write("broken.jsonl", "\n".join([*lines[:40], "{bad", *lines[41:]]))
+    project.write("short.jsonl", "\n".join(lines[:20]))
+    for name in ("broken", "short"):
+        project.spec(name)
+        spec = project.root / f"experiments/{name}.yaml"
+        spec.write_text(spec.read_text().replace("data.jsonl", f"{name}.jsonl"))
+    refused = project.run("plan")
+    assert refused.returncode == 2
+    first, second = refused.stderr.splitlines()
+    assert first.startswith("experiments/broken.yaml:5:3: broken.jsonl:41: not valid JSON")
+    assert second.startswith("experiments/short.yaml:8:3: dataset.split asks for 90 rows")

@@ -104,12 +104,20 @@ def trials(app: App, found: Sequence[Experiment]) -> list[Trial]:
             problems += error.problems
             continue
         except DataError as error:
-            problems.append(Problem(str(error), where=experiment.at("dataset.source")))
+            problems.append(_placed(error, experiment))
             continue
         ready.append(Trial(experiment, data, digest(revision_identity(experiment, data))))
     if problems:
         raise SpecError(problems)
     return ready
+
+
+def _placed(error: DataError, experiment: Experiment) -> Problem:
+    """Return a fault at its place in the spec, in front of its place in the data if it has one."""
+    fault = error.problem
+    if fault is not None and fault.where and fault.where.path == experiment.where.path:
+        return fault
+    return Problem(str(error), where=experiment.at("dataset.source"))
 
 
 def of_name(app: App, files: Sequence[str], name: str) -> Experiment | None:

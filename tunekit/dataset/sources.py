@@ -32,6 +32,8 @@ class Row(NamedTuple):
 class BadSource(DataError):
     """A source that can't be read or holds a bad row; `problem` says where, what and what to do."""
 
+    problem: Problem
+
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         super().__init__(str(problem))

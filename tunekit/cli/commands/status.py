@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -114,10 +115,12 @@ def _watch(
     observer = app.observer()
     with Live(console=app.output.console(), auto_refresh=False) as live:
         while True:
-            observer.refresh(with_metrics=True)
+            warnings = observer.refresh(with_metrics=True)
             trials = _chosen(app, names, wanted, states)
             limit = None if has_all else _rows_on_screen()
             table = status_table(trials, now_s=app.clock.now_s(), limit=limit)
+            if warnings:
+                table = replace(table, more="\n".join([f"warning: {warnings[0]}", table.more]))
             live.update(rich_table(table, app.output.width), refresh=True)
             if not any(job.is_open for t in trials if (job := t.current())):
                 return

@@ -166,7 +166,7 @@ class LocalProvider:
                 yield self._observe(folder)
 
     def cancel(self, name: str) -> None:
-        """Ask the worker to end; it does so after the step it is in."""
+        """Tell the worker to end; it does so at once, and keeps its finished checkpoints."""
         folder = self._named(name)
         # Only the holder of the lock is surely our worker: process numbers are used again.
         if not folder.is_job() or not folder.is_worker_alive():
