@@ -68,7 +68,7 @@ def preflight(steps: Sequence[Step], observer: Observer) -> list[Problem]:
         experiment = step.trial.experiment
         provider = observer.provider_of(experiment.provider)
         for problem in provider.check(JobSpec.of(step.trial)):
-            where = problem.where or experiment.at("base_model")
+            where = problem.where or experiment.at(problem.key or "base_model")
             problems.append(Problem(problem.fact, problem.remedy, where, problem.severity))
     return problems
 

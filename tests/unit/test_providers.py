@@ -18,7 +18,7 @@ def test_a_missing_extra_says_what_to_install(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(providers._BUILT_IN, "acme", ("needs_sdk", "acme"))
     with pytest.raises(MissingExtra) as caught:
-        providers.open_provider("acme", {}, tmp_path)
+        providers.open_provider("acme", {}, tmp_path, {})
     assert str(caught.value) == (
         "an_sdk_that_is_not_there is not installed; run: pip install 'tunekit[acme]'"
     )
@@ -27,17 +27,17 @@ def test_a_missing_extra_says_what_to_install(
 @pytest.mark.parametrize("kind", ["vertex", "gemini-api"])
 def test_a_provider_of_a_later_version_is_named_as_such(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ProviderError, match="is not in this version"):
-        providers.open_provider(kind, {}, tmp_path)
+        providers.open_provider(kind, {}, tmp_path, {})
 
 
 def test_an_unknown_kind_lists_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(ProviderError, match="there is: local"):
-        providers.open_provider("nowhere", {}, tmp_path)
+        providers.open_provider("nowhere", {}, tmp_path, {})
 
 
 @pytest.mark.parametrize("name", ["../../etc", "jobs/../x", "", ".draft-1", "jobs/a/b"])
 def test_names_cannot_leave_the_provider_s_folder(tmp_path: Path, name: str) -> None:
-    local = open_provider({}, tmp_path)
+    local = open_provider({}, tmp_path, {})
     with pytest.raises(NotFound):
         local.get(name)
     with pytest.raises(NotFound):
@@ -45,7 +45,7 @@ def test_names_cannot_leave_the_provider_s_folder(tmp_path: Path, name: str) -> 
 
 
 def test_cancelling_what_is_gone_is_fine(tmp_path: Path) -> None:
-    local = open_provider({}, tmp_path)
+    local = open_provider({}, tmp_path, {})
     local.cancel("jobs/tk-0")
     assert list(local.list()) == []
     assert local.find("tk-0") is None

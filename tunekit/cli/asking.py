@@ -20,8 +20,8 @@ def model_of(job: Job, checkpoint: str | None) -> str:
                 return saved.model
         has = ", ".join(c.id for c in job.checkpoints) or "none"
         raise UsageError(f"{title} has no checkpoint {checkpoint!r}; it has: {has}")
-    if job.state is JobState.SUCCEEDED and job.model:
-        return job.model
+    if job.state is JobState.SUCCEEDED and job.answers_at:
+        return job.answers_at
     hint = "`tunekit wait` ends with it" if job.is_open else "`tunekit history` shows why"
     raise UsageError(f"{title} is {job.state} and has no tuned model; {hint}")
 

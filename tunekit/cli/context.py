@@ -168,7 +168,10 @@ class App:
             registry = self.registry_path or self.project.registry
             try:
                 self._providers[name] = providers.open_provider(
-                    self.kind_of(name), profile.options if profile else {}, registry.parent / name
+                    self.kind_of(name),
+                    profile.options if profile else {},
+                    registry.parent / name,
+                    self.environ,
                 )
             except ProviderError as error:
                 if profile or name in providers.kinds():

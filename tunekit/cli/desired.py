@@ -16,8 +16,6 @@ from tunekit.model import (
     Problem,
     Severity,
     Trial,
-    digest,
-    revision_identity,
 )
 
 DEFAULT_FILES = ("experiments/",)
@@ -106,7 +104,7 @@ def trials(app: App, found: Sequence[Experiment]) -> list[Trial]:
         except DataError as error:
             problems.append(_placed(error, experiment))
             continue
-        ready.append(Trial(experiment, data, digest(revision_identity(experiment, data))))
+        ready.append(Trial.of(experiment, data))
     if problems:
         raise SpecError(problems)
     return ready

@@ -11,12 +11,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One rendered row. `source` is the text that an unchanged copy would answer with."""
+    """One rendered row. `source` is the text that an unchanged copy would answer with.
+
+    `rejected` is the answer that `response` is preferred to, for the method `preference`.
+    """
 
     prompt: str
     response: str
     source: str
     line: int
+    rejected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,16 @@ class SplitInfo:
 
 @dataclass(frozen=True, slots=True)
 class PreparedDataset:
-    """A data set rendered and split. `read(split)` yields its examples afresh each time."""
+    """A data set rendered and split. `read(split)` yields its examples afresh each time.
+
+    `uris` names the Cloud Storage object of a split that is ready-made and used where it lies.
+    """
 
     fingerprint: str
     splits: Mapping[str, SplitInfo]
     read: Callable[[str], Iterator[Example]] = field(compare=False, repr=False)
     system_instruction: str | None = None
+    uris: Mapping[str, str] = field(default_factory=dict)
 
     def training_identity(self) -> dict[str, Any]:
         """Return what of the data affects training: the test split does not."""

@@ -37,7 +37,11 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """What a provider needs to run one job."""
+    """What a provider needs to run one job.
+
+    `base_model` is a name of the provider's, or a tuned model's own name where tuning continues
+    from one; then `base_checkpoint` may pick one of its checkpoints.
+    """
 
     experiment: str
     trial: str
@@ -45,20 +49,26 @@ class JobSpec:
     method: str
     hyperparameters: Mapping[str, int | float]
     dataset: PreparedDataset
+    base_checkpoint: str | None = None
+    export_last_checkpoint_only: bool = False
+    display_name: str = ""
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, trial: Trial) -> JobSpec:
         """Return what a provider is to be asked for."""
-        experiment = trial.experiment
+        experiment, base = trial.experiment, trial.base
         return cls(
             experiment=experiment.name,
             trial=trial.key,
-            base_model=experiment.base_model,
+            base_model=base.model if base else experiment.base_model,
+            base_checkpoint=base.checkpoint if base else None,
             method=experiment.tuning.method,
             hyperparameters=experiment.tuning.hyperparameters(),
+            export_last_checkpoint_only=experiment.tuning.export_last_checkpoint_only,
             dataset=trial.dataset,
+            display_name=experiment.display_name or experiment.name,
             description=experiment.description,
             tags=experiment.tags,
         )
@@ -76,14 +86,21 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a provider says about one job now. Times are seconds since the epoch, UTC."""
+    """What a provider says about one job now. Times are seconds since the epoch, UTC.
+
+    `model` is the tuned model's own name, which tuning may continue from. `endpoint` is what
+    `generate` takes where that is something else.
+    """
 
     name: str
     token: str | None
     state: JobState
     detail: str = ""
     error: str = ""
+    base_model: str = ""
+    display_name: str = ""
     model: str | None = None
+    endpoint: str | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
     completed_steps: int | None = None
     total_steps: int | None = None
@@ -111,6 +128,36 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class JobDescription:
+    """What a job was asked to do, as far as its provider can still tell.
+
+    `source` and `columns` are those keys of `dataset` in a spec that would train on the same rows;
+    None where the provider gives no data back. `hyperparameters` by their keys in `tuning`.
+    """
+
+    base_model: str
+    method: str = "supervised"
+    hyperparameters: Mapping[str, int | float] = field(default_factory=dict)
+    base_checkpoint: str | None = None
+    export_last_checkpoint_only: bool = False
+    source: Mapping[str, str] | None = None
+    columns: Mapping[str, str] | None = None
+    display_name: str = ""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing that `doctor` looked at. `is_ok` None: it could not be looked at."""
+
+    subject: str
+    is_ok: bool | None
+    fact: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hyperparameter:
     """What a provider accepts for one key of `tuning`; None bounds are open."""
 
@@ -124,7 +171,8 @@ class Capabilities:
     """What a provider can do, known offline.
 
     `listing_lag_s`: how long after a submit was sent, timeouts included, `find` may still not see
-    its job. `poll_every_s`: how often it may be asked while somebody waits.
+    its job. `poll_every_s`: how often it may be asked while somebody waits. `can_continue`: a
+    tuned model may be tuned further.
     """
 
     methods: frozenset[str]
@@ -132,6 +180,7 @@ class Capabilities:
     base_models: tuple[str, ...] = ()
     knows_all_base_models: bool = False
     can_cancel: bool = True
+    can_continue: bool = False
     has_system_instruction: bool = True
     listing_lag_s: float = 0.0
     poll_every_s: float = 0.5

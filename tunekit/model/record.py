@@ -40,6 +40,7 @@ class Job:
     detail: str = ""
     error: str = ""
     model: str | None = None
+    endpoint: str | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
     completed_steps: int | None = None
     total_steps: int | None = None
@@ -58,6 +59,11 @@ class Job:
     def title(self) -> str:
         """What people call it: NAME@NUMBER."""
         return f"{trial_name(self.experiment, self.trial)}@{self.number}"
+
+    @property
+    def answers_at(self) -> str | None:
+        """What `generate` takes to ask the tuned model."""
+        return self.endpoint or self.model
 
     @property
     def is_lost(self) -> bool:

@@ -34,6 +34,7 @@ class Problem:
     remedy: str = ""
     where: Location | None = None
     severity: Severity = Severity.ERROR
+    key: str = ""  # the spec's dotted key that it is about, where its place is not known yet
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
@@ -43,11 +44,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where rows come from: exactly one of `path`, `hub`, `gcs`."""
+    """Where rows come from: exactly one of `path`, `hub`, `gcs`.
+
+    A `gcs` object holds ready-made lines, used where it lies; `validation` is its companion.
+    """
 
     path: str | None = None
     hub: str | None = None
     gcs: str | None = None
+    validation: str | None = None
     config: str | None = None
     split: str | None = None
     revision: str | None = None
@@ -80,6 +85,7 @@ class Tuning:
     learning_rate_multiplier: float | None = None
     adapter_size: int | None = None
     seed: int | None = None
+    export_last_checkpoint_only: bool = False
 
     def hyperparameters(self) -> dict[str, int | float]:
         """Return what the spec sets, by its key in `tuning`."""
@@ -128,8 +134,22 @@ class Lifecycle:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """Another experiment whose tuned model is the base.
+
+    `checkpoint`: `last`, `best` (the lowest loss on validation rows), or an id.
+    """
+
+    experiment: str
+    checkpoint: str = "last"
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
-    """One YAML document. `document` is the plain data it was made of, for diffs and the record."""
+    """One YAML document. `document` is the plain data it was made of, for diffs and the record.
+
+    With a `parent`, `base_model` only says so for people; the model is known once that is tuned.
+    """
 
     name: str
     provider: str
@@ -139,6 +159,9 @@ class Experiment:
     evaluate: EvaluationSpec
     limits: Limits
     lifecycle: Lifecycle
+    parent: Parent | None = None
+    base_checkpoint: str | None = None  # of a tuned model that `base_model` names
+    display_name: str = ""
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)

@@ -10,8 +10,9 @@ from typing import Any
 from tunekit.errors import MissingExtra, ProviderError
 from tunekit.providers.base import Provider
 
-# A provider is made from its profile's options and a folder of its own beside the registry.
-Opener = Callable[[Mapping[str, Any], Path], Provider]
+# A provider is made from its profile's options, a folder of its own beside the registry, and the
+# environment.
+Opener = Callable[[Mapping[str, Any], Path, Mapping[str, str]], Provider]
 
 # kind -> module, whose `open_provider` is the Opener, and the extra that brings its packages
 _BUILT_IN = {"local": ("tunekit.providers.local", "")}
@@ -28,7 +29,9 @@ def kinds() -> list[str]:
     return sorted({*_BUILT_IN, *(point.name for point in entry_points(group=_ENTRY_POINTS))})
 
 
-def open_provider(kind: str, options: Mapping[str, Any], folder: Path) -> Provider:
+def open_provider(
+    kind: str, options: Mapping[str, Any], folder: Path, environ: Mapping[str, str]
+) -> Provider:
     """Return a provider of a kind. ProviderError or MissingExtra where there is none."""
     if kind in _PLANNED:
         raise ProviderError(
@@ -41,7 +44,7 @@ def open_provider(kind: str, options: Mapping[str, Any], folder: Path) -> Provid
             opener: Opener = import_module(module).open_provider
         except ModuleNotFoundError as error:
             raise MissingExtra(needs=str(error.name), extra=extra) from error
-        return opener(options, folder)
+        return opener(options, folder, environ)
     from importlib.metadata import entry_points
 
     for point in entry_points(group=_ENTRY_POINTS, name=kind):
@@ -52,5 +55,5 @@ def open_provider(kind: str, options: Mapping[str, Any], folder: Path) -> Provid
                 f"provider kind {kind!r} needs {error.name}, which is not installed; "
                 f"install the package that provides it"
             ) from error
-        return opener(options, folder)
+        return opener(options, folder, environ)
     raise ProviderError(f"provider kind {kind!r} is unknown; there is: {', '.join(kinds())}")

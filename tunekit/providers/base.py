@@ -8,7 +8,9 @@ from typing import Protocol
 from tunekit.model import (
     Capabilities,
     Completion,
+    Diagnosis,
     Generation,
+    JobDescription,
     JobSpec,
     MetricPoint,
     Observation,
@@ -52,9 +54,21 @@ class Provider(Protocol):
     def generate(
         self, model: str, prompts: Iterable[str], config: Generation
     ) -> Iterator[Completion]:
-        """Yield one answer a prompt, in order. `model` is an Observation's or Checkpoint's."""
+        """Yield one answer a prompt, in order.
+
+        `model` is an Observation's `endpoint` (or `model`, where it has none), or a Checkpoint's
+        `model`. What was answered before an error has been yielded.
+        """
         ...
 
     def delete_model(self, name: str) -> None:
-        """Remove a tuned model; fine if it is already gone."""
+        """Remove a tuned model, an Observation's `model`; fine if it is already gone."""
+        ...
+
+    def describe(self, name: str) -> JobDescription:
+        """Return what a job was asked to do, for adopting it. NotFound where it is gone."""
+        ...
+
+    def diagnose(self, base_models: Sequence[str]) -> Iterator[Diagnosis]:
+        """Yield what stands in the way of using this provider, and what does not; never raises."""
         ...

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # Equals the number of migrations below and SQLite's `PRAGMA user_version`, so that a current
 # registry is recognised without importing sqlite-utils.
-VERSION = 1
+VERSION = 2
 
 
 def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
@@ -24,6 +24,11 @@ def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
     def _initial(db: Database) -> None:
         _create_tables(db, registry_id)
         db.execute("PRAGMA user_version = 1")
+
+    @steps(name="2_endpoint")
+    def _endpoint(db: Database) -> None:
+        db.table("jobs").add_column("endpoint", str)
+        db.execute("PRAGMA user_version = 2")
 
     steps.apply(sqlite_utils.Database(connection))
 

@@ -240,7 +240,7 @@ class Registry(Reads):
                 "experiment": name,
                 "trial": trial.key,
                 "digest": trial.digest,
-                "identity": json.dumps(revision_identity(trial.experiment, dataset)),
+                "identity": json.dumps(revision_identity(trial.experiment, dataset, trial.base)),
                 "document": json.dumps(trial.experiment.document),
                 "dataset": json.dumps(
                     {
@@ -274,8 +274,12 @@ class Registry(Reads):
                 state = JobState.CANCELLING
             connection.execute(
                 "UPDATE jobs SET phase = 'BOUND', name = ?, state = ?, detail = ?, error = ?, "
-                "model = ?, checkpoints = ?, completed_steps = ?, total_steps = ?, epoch = ?, "
-                "loss = ?, created_s = ?, started_s = ?, ended_s = ?, observed_s = ?, "
+                "model = ?, endpoint = ?, checkpoints = ?, "
+                # What a provider once told and leaves out of later answers is still so.
+                "completed_steps = coalesce(?, completed_steps), "
+                "total_steps = coalesce(?, total_steps), epoch = coalesce(?, epoch), "
+                "loss = coalesce(?, loss), created_s = ?, started_s = ?, ended_s = ?, "
+                "observed_s = ?, "
                 "missing_since_s = NULL WHERE id = ?",
                 [
                     seen.name,
@@ -283,6 +287,7 @@ class Registry(Reads):
                     seen.detail,
                     seen.error,
                     seen.model,
+                    seen.endpoint,
                     json.dumps([asdict(c) for c in seen.checkpoints]),
                     seen.completed_steps,
                     seen.total_steps,

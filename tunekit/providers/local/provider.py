@@ -18,8 +18,10 @@ from tunekit.model import (
     Capabilities,
     Checkpoint,
     Completion,
+    Diagnosis,
     Generation,
     Hyperparameter,
+    JobDescription,
     JobSpec,
     JobState,
     MetricPoint,
@@ -48,7 +50,9 @@ _JOBS, _MODELS = "jobs/", "models/"
 _DRAFT = ".draft-"
 
 
-def open_provider(options: Mapping[str, Any], folder: Path) -> LocalProvider:
+def open_provider(
+    options: Mapping[str, Any], folder: Path, environ: Mapping[str, str]
+) -> LocalProvider:
     """Return the provider whose jobs live in `folder`."""
     return LocalProvider(
         folder, max_concurrent_jobs=options.get("max_concurrent_jobs") or os.cpu_count() or 1
@@ -201,6 +205,39 @@ class LocalProvider:
         """Remove a job's model; its record and metrics stay."""
         token = name.removeprefix(_MODELS).partition("@")[0]
         shutil.rmtree(self._job(token).model, ignore_errors=True)
+
+    def describe(self, name: str) -> JobDescription:
+        """Return what a job was asked to do; its rows are in its folder, already rendered."""
+        folder = self._named(name)
+        if not folder.job.exists():
+            raise NotFound(f"{name}: this machine has no such job")
+        asked = folder.read("job.json")
+        given = ("epochs", "batch_size", "learning_rate", "seed")
+        return JobDescription(
+            base_model=asked["base_model"],
+            hyperparameters={key: asked[key] for key in given},
+            source={"path": str(folder.path / "train.jsonl")},
+            columns={"input": "prompt", "output": "response"},
+        )
+
+    def diagnose(self, base_models: Sequence[str]) -> Iterator[Diagnosis]:
+        """Look at the folder that jobs live in, and at the base models."""
+        parent = next(p for p in (self._folder, *self._folder.parents) if p.exists())
+        is_writable = os.access(parent, os.W_OK | os.X_OK)
+        yield Diagnosis(
+            "job folder",
+            is_writable,
+            f"{self._folder} {'can' if is_writable else 'can not'} be written",
+            "" if is_writable else f"give yourself the right to write in {parent}",
+        )
+        for model in base_models:
+            is_known = model in training.BASE_MODELS
+            yield Diagnosis(
+                f"base model {model}",
+                is_known,
+                "is there" if is_known else "is not one of this machine's",
+                "" if is_known else f"write {' or '.join(training.BASE_MODELS)}",
+            )
 
     # --- names and folders -------------------------------------------------------------------
 
