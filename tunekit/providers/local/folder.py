@@ -143,7 +143,8 @@ class JobFolder:
             lines = (self.path / f"{split}.jsonl").read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
-        return [tuple(json.loads(line)) for line in lines if line]
+        rows = (json.loads(line) for line in lines if line)
+        return [(row["prompt"], row["response"]) for row in rows]
 
 
 def _step_of(line: bytes) -> int:
@@ -162,7 +163,8 @@ def make_folder(path: Path) -> None:
 
 
 def write_rows(path: Path, pairs: Iterable[tuple[str, str]]) -> None:
-    """Write (prompt, response) pairs, a JSON array a line."""
+    """Write (prompt, response) pairs as JSON Lines that a spec can read, by these columns."""
     with open_private(path) as file:
-        for pair in pairs:
-            file.write(json.dumps(pair).encode() + b"\n")
+        for prompt, response in pairs:
+            line = json.dumps({"prompt": prompt, "response": response})
+            file.write(line.encode() + b"\n")

@@ -69,7 +69,9 @@ class LocalProvider:
         self._max_concurrent_jobs = max_concurrent_jobs
 
     def check(self, job: JobSpec) -> Sequence[Problem]:
-        """Return why a base model could not learn this data."""
+        """Return what can't be tuned here, or why a base model could not learn this data."""
+        if refused := list(_refusals(job)):
+            return refused
         pairs = [(row.prompt, row.response) for row in job.dataset.read("train")]
         fit = training.check(job.base_model, pairs)
         if not fit.unfit and not fit.is_refused:
@@ -91,6 +93,8 @@ class LocalProvider:
         folder = self._job(token)
         if folder.is_job():
             return self._observe(folder)
+        if refused := list(_refusals(job)):
+            raise ProviderError("\n".join(map(str, refused)))
         try:
             return self._start(folder, job, token)
         except OSError as error:
@@ -141,6 +145,15 @@ class LocalProvider:
             "job.json",
             {
                 "token": token,
+                "asked": {
+                    "base_model": job.base_model,
+                    "method": job.method,
+                    "hyperparameters": dict(given),
+                    "export_last_checkpoint_only": job.export_last_checkpoint_only,
+                    "display_name": job.display_name,
+                    "description": job.description,
+                    "tags": dict(job.tags),
+                },
                 "base_model": job.base_model,
                 "epochs": epochs,
                 "batch_size": batch_size,
@@ -192,13 +205,16 @@ class LocalProvider:
     ) -> Iterator[Completion]:
         """Yield the model's answers. NotFound where it has no such checkpoint."""
         learned = training.load(self._checkpoint(model))
-        answers = learned.generate(
-            prompts,
-            temperature=config.temperature or 0.0,
-            top_p=1.0 if config.top_p is None else config.top_p,
-            top_k=config.top_k or 0,
-            max_output_tokens=config.max_output_tokens,
-        )
+        try:
+            answers = learned.generate(
+                prompts,
+                temperature=config.temperature or 0.0,
+                top_p=1.0 if config.top_p is None else config.top_p,
+                top_k=config.top_k or 0,
+                max_output_tokens=config.max_output_tokens,
+            )
+        except ValueError as error:  # it looks at the options before the first prompt
+            raise ProviderError(f"{model} can't answer: {error}") from error
         return (Completion(text) for text in answers)
 
     def delete_model(self, name: str) -> None:
@@ -211,13 +227,10 @@ class LocalProvider:
         folder = self._named(name)
         if not folder.job.exists():
             raise NotFound(f"{name}: this machine has no such job")
-        asked = folder.read("job.json")
-        given = ("epochs", "batch_size", "learning_rate", "seed")
         return JobDescription(
-            base_model=asked["base_model"],
-            hyperparameters={key: asked[key] for key in given},
             source={"path": str(folder.path / "train.jsonl")},
             columns={"input": "prompt", "output": "response"},
+            **folder.read("job.json")["asked"],
         )
 
     def diagnose(self, base_models: Sequence[str]) -> Iterator[Diagnosis]:
@@ -279,6 +292,8 @@ class LocalProvider:
             state=now,
             detail=detail if now is JobState.PENDING or now is JobState.RUNNING else "",
             error=error,
+            base_model=asked["base_model"],
+            display_name=asked["asked"]["display_name"],
             model=checkpoints[-1].model if has_model else None,
             checkpoints=checkpoints,
             completed_steps=state.get("step", 0) if is_alive else folder.last_step(),
@@ -289,6 +304,24 @@ class LocalProvider:
             started_s=state.get("started_s"),
             ended_s=ended_s,
         )
+
+
+def _refusals(job: JobSpec) -> Iterator[Problem]:
+    """Say what of a job is beyond this provider, whatever its data."""
+    can = _CAPABILITIES
+    if job.method not in can.methods:
+        remedy = f"write {' or '.join(sorted(can.methods))}"
+        yield Problem(f"this machine can't tune by {job.method}", remedy, key="tuning.method")
+    if job.base_model not in can.base_models:
+        remedy = f"write {' or '.join(can.base_models)}"
+        yield Problem(f"this machine can't tune {job.base_model}", remedy, key="base_model")
+    for key, value in job.hyperparameters.items():
+        limits = can.hyperparameters.get(key)
+        if limits is None:
+            yield Problem(f"this machine takes no {key}", "remove it", key=f"tuning.{key}")
+        elif not (limits.minimum or 0) <= value <= (limits.maximum or value):
+            remedy = f"write {limits.minimum:g} to {limits.maximum:g}"
+            yield Problem(f"{key} is {value}", remedy, key=f"tuning.{key}")
 
 
 def _start_worker(folder: JobFolder, lock: int, *, slots: Path, limit: int) -> None:
