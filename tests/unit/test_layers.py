@@ -104,6 +104,15 @@ def test_providers_know_neither_each_other_nor_the_registry() -> None:
                 assert module.split(".")[2] in (mine, "base"), f"{path.name}: {module}"
 
 
+def test_only_the_contract_suite_needs_pytest_and_nothing_needs_the_suite() -> None:
+    suite = PACKAGE / "providers/contract"
+    for path in PACKAGE.rglob("*.py"):
+        if not path.is_relative_to(suite):
+            modules = {module for module, _ in imports(path)}
+            assert not any(f"{m}.".startswith("tunekit.providers.contract.") for m in modules), path
+            assert not any(m.partition(".")[0] in ("pytest", "_pytest") for m in modules), path
+
+
 def test_the_trainer_stands_alone() -> None:
     """An emulator may use the trainer without sharing a line with the providers."""
     for path in (PACKAGE / "providers/local/training").rglob("*.py"):
