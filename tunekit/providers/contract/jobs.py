@@ -93,7 +93,10 @@ class JobPromises(Terms):
             assert found is not None
             assert (found.name, found.token) == (name, token)
 
-    def test_find_returns_none_for_an_unknown_token(self, calls: PatientCaller) -> None:
+    def test_find_returns_none_for_an_unknown_token(
+        self, calls: PatientCaller, trained: Trained
+    ) -> None:
+        assert calls.find(trained.token)
         assert calls.find(fresh_token()) is None
 
     def test_the_same_token_twice_is_one_job_or_both_are_named(self, calls: PatientCaller) -> None:
