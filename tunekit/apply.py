@@ -31,7 +31,7 @@ from tunekit.model import (
     trial_name,
 )
 from tunekit.observe import Observer
-from tunekit.plan import Action, Options, Plan, Step, plan
+from tunekit.plan import Action, Options, Plan, Step, measured_parents, plan
 
 # Added to a provider's listing lag: clocks and queues are never quite as told.
 _QUIET_MARGIN_S = 1.0
@@ -103,12 +103,17 @@ class Applier:
 
     def plan(self) -> Plan:
         """Decide from what is recorded now."""
-        recorded = self.observer.registry.trials()
-        if not self.is_whole:
-            names = {trial.name for trial in self.desired}
-            recorded = [trial for trial in recorded if trial.name in names]
+        registry = self.observer.registry
+        recorded = registry.trials()
+        points = {
+            job.id: registry.points(job.id) for job in measured_parents(self.desired, recorded)
+        }
         now_s = self.observer.clock.now_s()
-        return plan(self.desired, recorded, now_s=now_s, options=self.options)
+        made = plan(self.desired, recorded, now_s=now_s, options=self.options, points=points)
+        if self.is_whole:
+            return made
+        names = {trial.name for trial in self.desired}
+        return Plan(tuple(step for step in made.steps if step.name in names))
 
     def resolve_intents(self) -> list[Failure]:
         """Find out what became of interrupted submits; those that never arrived are given up.

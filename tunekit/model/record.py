@@ -88,6 +88,7 @@ class RecordedTrial:
     is_protected: bool = False
     desired_state: str = "tuned"
     training_identity: Mapping[str, Any] | None = None
+    base_model: str | None = None  # what the current revision was tuned from
 
     @property
     def name(self) -> str:

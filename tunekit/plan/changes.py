@@ -9,13 +9,22 @@ from tunekit.model import Job, RecordedTrial, Trial
 
 
 def changes(recorded: RecordedTrial, trial: Trial) -> tuple[str, ...]:
-    """Return the dotted paths whose value differs, and `dataset rows` where only data moved."""
+    """Return the dotted paths whose value differs, and in words what moved without the spec:
+
+    the data set's rows, the tuned model that tuning continues from.
+    """
     before, after = _flatten(recorded.document), _flatten(trial.experiment.document)
     paths = [p for p in sorted(before.keys() | after.keys()) if before.get(p) != after.get(p)]
     data = recorded.training_identity
     rendered_differs = data is not None and data != trial.dataset.training_identity()
     if rendered_differs and not any(map(_shapes_training_data, paths)):
         paths.append("dataset rows")
+    if (
+        trial.base
+        and recorded.base_model not in (None, trial.base.model)
+        and not any(path.startswith("base_model") for path in paths)
+    ):
+        paths.append("base model's tuning")
     return tuple(paths)
 
 
@@ -33,7 +42,7 @@ def values(recorded: RecordedTrial, trial: Trial, paths: Iterable[str]) -> dict[
     return {p: [before.get(p), after.get(p)] for p in paths if p in before or p in after}
 
 
-_NEVER_TRAINS = ("name", "description", "tags", "evaluate", "limits", "lifecycle")
+_NEVER_TRAINS = ("name", "display_name", "description", "tags", "evaluate", "limits", "lifecycle")
 
 
 def _shapes_training_data(path: str) -> bool:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import partial
 
 from tunekit.model import Job, JobState, Lifecycle, Phase, RecordedTrial, Trial
+from tunekit.plan.bases import Points, with_bases
 from tunekit.plan.changes import changes, retune_reason, sections
 from tunekit.plan.steps import Action, Options, Plan, Step
 
@@ -20,13 +21,28 @@ def plan(
     *,
     now_s: float,
     options: Options | None = None,
+    points: Points | None = None,
 ) -> Plan:
-    """Return what would make `recorded` become `desired`, in order of name."""
+    """Return what would make `recorded` become `desired`, in order of name.
+
+    `points` holds those of the jobs that `measured_parents` names.
+    """
     options = options or Options()
+    based = with_bases(desired, recorded, points or {})
     known = {trial.name: trial for trial in recorded}
-    wanted = {trial.name: trial for trial in desired}
+    wanted = {trial.name: trial for trial in based.trials}
     names = sorted(known.keys() | wanted.keys())
-    steps = (decide(n, wanted.get(n), known.get(n), now_s=now_s, options=options) for n in names)
+    steps = (
+        decide(
+            name,
+            wanted.get(name),
+            known.get(name),
+            now_s=now_s,
+            options=options,
+            waits_for=based.waits.get(name, ""),
+        )
+        for name in names
+    )
     return Plan(tuple(step for step in steps if step is not None))
 
 
@@ -59,10 +75,12 @@ def decide(
     *,
     now_s: float,
     options: Options,
+    waits_for: str = "",
 ) -> Step | None:
     """Return the step for one trial, None where there is nothing at all to say.
 
-    This is the whole table of (desired x recorded); the first case that fits decides.
+    `waits_for` says why the tuned model that it continues from is not there yet. This is the
+    whole table of (desired x recorded); the first case that fits decides.
     """
     job = recorded.current() if recorded else None
     want, stand, is_same = situation(trial, job, now_s)
@@ -138,6 +156,10 @@ def decide(
             )
         case (Want.CANCELLED, _, _):
             return cancel(reason="lifecycle.state: cancelled")
+
+        # The tuned model that it continues from is not there yet.
+        case (Want.TUNED, _, _) if waits_for and stand is not Stand.INTERRUPTED:
+            return wait(reason=f"waits for its base model: {waits_for}")
 
         # lifecycle.state: tuned, and nothing yet
         case (Want.TUNED, Stand.NONE, _) if has_former:

@@ -29,6 +29,7 @@ class Reads(RegistryFile):
             "ON r.experiment = t.experiment AND r.trial = t.key AND r.digest = t.revision "
             "ORDER BY t.experiment, t.key"
         )
+        identities = [json.loads(row["identity"]) if row["identity"] else None for row in rows]
         return [
             RecordedTrial(
                 experiment=row["experiment"],
@@ -38,11 +39,10 @@ class Reads(RegistryFile):
                 jobs=tuple(jobs.get((row["experiment"], row["key"]), ())),
                 is_protected=bool(row["is_protected"]),
                 desired_state=row["desired_state"],
-                training_identity=(
-                    json.loads(row["identity"])["dataset"] if row["identity"] else None
-                ),
+                training_identity=identity["dataset"] if identity else None,
+                base_model=identity["base_model"] if identity else None,
             )
-            for row in rows
+            for row, identity in zip(rows, identities, strict=True)
         ]
 
     def jobs(self, *, experiment: str | None = None, only_open: bool = False) -> list[Job]:
