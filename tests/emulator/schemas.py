@@ -1,90 +1,16 @@
-"""Answers checked against Google's own machine-readable documents; an unknown field is a fault.
+"""Answers checked against Google's own documents; an unknown field is a fault.
 
-Vertex AI and Cloud Storage: the discovery documents inside google-api-python-client, made into JSON
-Schema. The Gemini API's is not among them (2.202.0), so its answers are parsed into the protocol
-buffers of google-ai-generativelanguage, which refuse unknown fields, wrong types and unknown enums.
+The Gemini API's answers are parsed into its protocol buffers, which refuse unknown fields, wrong
+types and unknown enums. Requests are checked in request_schemas.
 """
 
 from __future__ import annotations
 
-import importlib.resources
 import json
-import re
-from functools import lru_cache
 from typing import Any
 
-import jsonschema
-
-JSON = dict[str, Any]
-
-_FORMATS = {
-    "int64": r"^-?\d+$",
-    "uint64": r"^\d+$",
-    "google-datetime": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$",
-    "date-time": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$",
-}
-
-
-@lru_cache
-def document(name: str) -> JSON:
-    """Return a discovery document."""
-    folder = importlib.resources.files("googleapiclient.discovery_cache.documents")
-    found: JSON = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    return found
-
-
-@lru_cache
-def methods(name: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
-    """Return (HTTP method, path, answer's schema) of every method of a document."""
-    found: list[tuple[str, re.Pattern[str], str]] = []
-    base = "" if name != "storage.v1" else "storage/v1/"
-
-    def walk(resource: JSON) -> None:
-        for method in resource.get("methods", {}).values():
-            path = base + (method.get("flatPath") or method["path"])
-            parts = re.split(r"\{[^}]*\}", path)
-            pattern = "[^/]+".join(map(re.escape, parts))
-            answer = method.get("response", {}).get("$ref", "")
-            found.append((method["httpMethod"], re.compile(f"/{pattern}"), answer))
-        for inner in resource.get("resources", {}).values():
-            walk(inner)
-
-    walk(document(name))
-    # The most literal path wins: `jobs/{id}:cancel` is also a `jobs/{id}`.
-    found.sort(key=lambda method: -len(method[1].pattern))
-    return tuple(found)
-
-
-@lru_cache
-def validator(name: str, schema: str, *, has_enum_numbers: bool) -> jsonschema.Draft202012Validator:
-    """Return the validator of one schema of a document."""
-    schemas = document(name)["schemas"]
-    definitions = {key: _translated(value, has_enum_numbers) for key, value in schemas.items()}
-    return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{schema}", "$defs": definitions})
-
-
-def _translated(schema: JSON, has_enum_numbers: bool) -> JSON:
-    if "$ref" in schema:
-        return {"$ref": f"#/$defs/{schema['$ref']}"}
-    kind = schema.get("type")
-    if kind == "any":
-        return {}
-    result: JSON = {"type": kind}
-    if kind == "object":
-        properties = schema.get("properties", {})
-        result["properties"] = {
-            key: _translated(value, has_enum_numbers) for key, value in properties.items()
-        }
-        more = schema.get("additionalProperties")
-        result["additionalProperties"] = _translated(more, has_enum_numbers) if more else False
-    elif kind == "array":
-        result["items"] = _translated(schema["items"], has_enum_numbers)
-    elif kind == "string" and "enum" in schema:
-        # The documents say "string"; `$alt=json;enum-encoding=int` asks for the numbers.
-        return {"type": "integer"} if has_enum_numbers else {"enum": schema["enum"]}
-    elif kind == "string" and schema.get("format") in _FORMATS:
-        result["pattern"] = _FORMATS[schema["format"]]
-    return result
+from tests.emulator import documents
+from tests.emulator.documents import JSON, Style
 
 
 def find_faults(*, method: str, path: str, query: str, status: int, body: bytes) -> list[str]:
@@ -109,16 +35,9 @@ def find_faults(*, method: str, path: str, query: str, status: int, body: bytes)
         if path.startswith("/v1beta/"):
             found += _faults_of_proto(where, method, path, answer)
         else:
-            name = _document_of(path)
+            name = documents.document_of(path)
             found += _faults_of_schema(where, name, method, path, query, answer)
     return found
-
-
-def _document_of(path: str) -> str:
-    for prefix, name in (("/v1beta1/", "aiplatform.v1beta1"), ("/v1/", "aiplatform.v1")):
-        if path.startswith(prefix):
-            return name
-    return "storage.v1"
 
 
 def _answers(body: bytes, *, is_stream: bool) -> list[Any]:
@@ -132,42 +51,26 @@ def _answers(body: bytes, *, is_stream: bool) -> list[Any]:
 def _faults_of_schema(
     where: str, name: str, method: str, path: str, query: str, answer: Any
 ) -> list[str]:
-    schema = next(
-        (s for verb, pattern, s in methods(name) if verb == method and pattern.fullmatch(path)),
-        None,
-    )
-    if schema is None:
+    called = documents.find_method(name, method, path)
+    if called is None:
         return [f"{where}: {name} has no such method"]
-    numbers = "enum-encoding=int" in query.replace("%3D", "=")
-    check = validator(name, schema, has_enum_numbers=numbers)
+    style = Style(has_enum_numbers="enum-encoding=int" in query.replace("%3D", "="))
+    check = documents.validator(name, called.answer, style)
     return [f"{where}: {e.json_path}: {e.message[:300]}" for e in check.iter_errors(answer)]
 
 
 def _faults_of_proto(where: str, method: str, path: str, answer: JSON) -> list[str]:
-    from google.ai import generativelanguage_v1beta as glm
-    from google.longrunning import operations_pb2
-    from google.protobuf import empty_pb2, json_format
+    from google.protobuf import json_format
 
-    kinds: list[tuple[str, str, Any]] = [
-        ("POST", r"/v1beta/tunedModels", operations_pb2.Operation),
-        ("GET", r"/v1beta/tunedModels", glm.ListTunedModelsResponse),
-        ("GET", r"/v1beta/tunedModels/[^/]+/operations/[^/]+", operations_pb2.Operation),
-        ("POST", r"/v1beta/.*enerateContent", glm.GenerateContentResponse),
-        ("GET|PATCH", r"/v1beta/tunedModels/[^/]+", glm.TunedModel),
-        ("DELETE", r"/v1beta/tunedModels/[^/]+", empty_pb2.Empty),
-        ("GET", r"/v1beta/models", glm.ListModelsResponse),
-        ("GET", r"/v1beta/models/[^/]+", glm.Model),
-    ]
-    for verbs, pattern, kind in kinds:
-        if method in verbs.split("|") and re.fullmatch(pattern, path):
-            message = kind.pb()() if hasattr(kind, "pb") else kind()
-            try:
-                # An operation's Any members are parsed as the types that they name.
-                json_format.ParseDict(answer, message)
-            except json_format.ParseError as error:
-                return [f"{where}: {error}"]
-            return []
-    return [f"{where}: no such method"]
+    called = documents.find_gemini_method(method, path)
+    if called is None:
+        return [f"{where}: no such method"]
+    try:
+        # An operation's Any members are parsed as the types that they name.
+        json_format.ParseDict(answer, documents.message(called.answer))
+    except json_format.ParseError as error:
+        return [f"{where}: {error}"]
+    return []
 
 
 def _faults_of_error(where: str, answer: Any) -> list[str]:

@@ -14,7 +14,7 @@ pytest.importorskip("uvicorn", reason="needs the extra emulator")
 pytest.importorskip("googleapiclient", reason="needs google-api-python-client (extra dev)")
 httpx = pytest.importorskip("httpx", reason="needs httpx (comes with google-genai)")
 
-from tests.emulator import schemas  # noqa: E402
+from tests.emulator import request_schemas, schemas  # noqa: E402
 from tunekit.emulator import Emulator  # noqa: E402
 
 PLACE = "projects/p/locations/us-central1"
@@ -22,14 +22,31 @@ BUCKET = "tuning-data"
 
 
 class Watched:
-    """An ASGI layer that keeps the faults of every answer on its way out."""
+    """An ASGI layer that keeps the faults of every request and every answer on their way.
+
+    `request_faults` are for the tests of clients that are ours: others send odd things on purpose.
+    """
 
     def __init__(self, app: Any) -> None:
         self.app = app
         self.faults: list[str] = []
+        self.request_faults: list[str] = []
         self.answers = 0
+        self.requests = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        # Read whole before the fault layer, which may refuse a request without looking at it.
+        messages = []
+        while True:
+            messages.append(await receive())
+            if not messages[-1].get("more_body"):
+                break
+        if messages[-1]["type"] == "http.request":
+            self.judge_request(scope, b"".join(message.get("body", b"") for message in messages))
+
+        async def replay() -> Any:
+            return messages.pop(0) if messages else await receive()
+
         start: dict[str, Any] = {}
         body = b""
 
@@ -45,7 +62,19 @@ class Watched:
 
         # The fault layer hangs up through `send`.
         watch.__dict__["__self__"] = getattr(send, "__self__", None)
-        await self.app(scope, receive, watch)
+        await self.app(scope, replay, watch)
+
+    def judge_request(self, scope: Any, body: bytes) -> None:
+        self.requests += 1
+        self.request_faults += request_schemas.find_request_faults(
+            method=scope["method"],
+            path=scope["raw_path"].decode(),
+            query=scope["query_string"].decode(),
+            headers={
+                key.decode().lower(): value.decode("latin-1") for key, value in scope["headers"]
+            },
+            body=body,
+        )
 
     def judge(self, scope: Any, status: int, body: bytes) -> None:
         self.answers += 1
@@ -61,11 +90,22 @@ class Watched:
 class Service:
     """A running emulator, and plain HTTP calls to it."""
 
-    def __init__(self, emulator: Emulator, watched: Watched) -> None:
+    def __init__(
+        self, emulator: Emulator, watched: Watched, *, checks_requests: bool = False
+    ) -> None:
         self.emulator = emulator
         self.watched = watched
+        # At the end of the test every request must have been as documented, too.
+        self.checks_requests = checks_requests
         self.url = emulator.url
         self.http = httpx.Client(base_url=emulator.url, timeout=30, trust_env=False)
+
+    def require_documented(self) -> None:
+        """Fail where an answer, or a request of ours, was not as documented."""
+        # With words of their own: pytest explains only what test modules assert.
+        assert not self.watched.faults, "\n".join(self.watched.faults)
+        if self.checks_requests:
+            assert not self.watched.request_faults, "\n".join(self.watched.request_faults)
 
     def call(
         self, method: str, path: str, body: Any = None, *, status: int = 200, **options: Any

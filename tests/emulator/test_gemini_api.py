@@ -23,6 +23,7 @@ def sdk(service: Service) -> Any:
         genai = pytest.importorskip(
             "google.generativeai", reason="needs google-generativeai (extra gemini-api)"
         )
+    service.checks_requests = True
     genai.configure(api_key="any", transport="rest", client_options={"api_endpoint": service.url})
     return genai
 

@@ -16,6 +16,7 @@ from google.auth.credentials import AnonymousCredentials  # noqa: E402
 
 @pytest.fixture
 def client(service: Service, monkeypatch: pytest.MonkeyPatch) -> Any:
+    service.checks_requests = True
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", service.url)
     return storage.Client(project="p", credentials=AnonymousCredentials())
 

@@ -29,6 +29,7 @@ def genai() -> Any:
 def genai_client(genai: Any, service: Service, location: str = "us-central1") -> Any:
     from google.oauth2.credentials import Credentials
 
+    service.checks_requests = True
     return genai.Client(
         vertexai=True,
         project="p",
@@ -110,6 +111,7 @@ def vertexai(service: Service, monkeypatch: pytest.MonkeyPatch) -> Any:
         )
     from google.auth.credentials import AnonymousCredentials
 
+    service.checks_requests = True
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     module.init(
         project="p",
