@@ -30,15 +30,13 @@ from tunekit.model import (
     Trial,
     trial_name,
 )
-from tunekit.observe import Observer
+from tunekit.observe import Observer, Pace
 from tunekit.plan import Action, Options, Plan, Step, measured_parents, plan
+from tunekit.retry import MOST_TRIES, backoff_s, patiently
 
 # Added to a provider's listing lag: clocks and queues are never quite as told.
 _QUIET_MARGIN_S = 1.0
 _LOOK_EVERY_S = 0.5
-# So many tries without an answer in one apply, and the provider is not well.
-_MOST_TRIES = 6
-_LONGEST_BACKOFF_S = 60.0
 # A cancel that shows no effect for so long is sent again.
 _CANCEL_AGAIN_S = 60.0
 
@@ -138,15 +136,18 @@ class Applier:
         # Counted from now: when the request was sent, or could still arrive, nobody knows.
         until_s = clock.now_s() + quiet_s
         self.say(f"{job.title}: its submit was interrupted; looking for it")
+        look_every_s = max(_LOOK_EVERY_S, provider.capabilities.poll_every_s)
         while True:
-            if self.observer.look(provider, job).phase is Phase.BOUND:
+            asked_s = clock.now_s()
+            now = patiently(lambda: self.observer.look(provider, job), clock, say=self.say)
+            if now.phase is Phase.BOUND:
                 self.say(f"{job.title} was found; nothing is submitted twice")
                 return
             # A clock that was set back must not make this wait for ever.
-            left_s = min(until_s - clock.now_s(), quiet_s)
+            left_s = min(until_s - asked_s, quiet_s)
             if left_s <= 0:
                 break
-            clock.sleep(min(left_s, _LOOK_EVERY_S))
+            clock.sleep(min(left_s, look_every_s))
         self.observer.registry.give_up_intent(
             job,
             error="the submit was interrupted and the job never arrived",
@@ -169,7 +170,10 @@ class Applier:
                 self._try_later(step, error, applied, wait_s=0.0)
             except Unavailable as error:
                 wait_s = error.retry_after_s
-                self._try_later(step, error, applied, wait_s=self._backoff_s(step.name, wait_s))
+                wait_s = backoff_s(
+                    self._tries[step.name] + 1, asked_s=wait_s, random=self.observer.clock.random
+                )
+                self._try_later(step, error, applied, wait_s=wait_s)
             except TunekitError as error:
                 self._given_up.add(step.name)
                 applied.failures.append(Failure(step.name, error))
@@ -183,20 +187,12 @@ class Applier:
         self, step: Step, error: ProviderError, applied: Applied, *, wait_s: float
     ) -> None:
         self._tries[step.name] += 1
-        if self._tries[step.name] >= _MOST_TRIES:
+        if self._tries[step.name] >= MOST_TRIES:
             self._given_up.add(step.name)
             applied.failures.append(Failure(step.name, error))
             return
         self._not_before_s[step.name] = self.observer.clock.now_s() + wait_s
         self.say(f"{step.name}: {error}; trying again")
-
-    def _backoff_s(self, name: str, asked_s: float | None) -> float:
-        """Return how long to wait: full jitter, and never less than the provider asks for.
-
-        Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-        """
-        most_s = min(_LONGEST_BACKOFF_S, 2.0 ** self._tries[name])
-        return max(asked_s or 0.0, self.observer.clock.random() * most_s)
 
     def _do(self, step: Step) -> None:
         registry, now_s = self.observer.registry, self.observer.clock.now_s()
@@ -261,10 +257,10 @@ class Applier:
         for `patience_s` at most. Retries, limits.max_duration and replacements happen here too.
         """
         total = Applied()
-        clock = self.observer.clock
+        clock, pace = self.observer.clock, Pace(self.observer)
         began_s = clock.now_s()
         while True:
-            self._warn(self.observer.refresh(self._my_jobs(), with_metrics=until_ended))
+            self._warn(pace.refresh(self._my_jobs(), with_metrics=until_ended))
             steps = self._remaining()
             if any(map(self._is_ready, steps)):
                 applied = self._carry_out_again()
@@ -277,7 +273,7 @@ class Applier:
                 return total
             if patience_s is not None and clock.now_s() - began_s > patience_s:
                 return total
-            clock.sleep(self._pause_s())
+            clock.sleep(self._pause_s(pace))
 
     def _carry_out_again(self) -> Applied:
         try:
@@ -316,10 +312,12 @@ class Applier:
                 except ProviderError as error:
                     self._warn([f"{job.title}: {error}"])
 
-    def _pause_s(self) -> float:
-        names = {trial.experiment.provider for trial in self.desired}
-        pauses = (self.observer.provider_of(name).capabilities.poll_every_s for name in names)
-        return max(pauses, default=_LOOK_EVERY_S)
+    def _pause_s(self, pace: Pace) -> float:
+        """Return the time until a provider may be asked, or a step is due."""
+        now_s = self.observer.clock.now_s()
+        pauses = [pace.pause_s({job.provider for job in self._my_jobs()})]
+        pauses += [due_s - now_s for due_s in self._not_before_s.values() if due_s > now_s]
+        return min(pauses)
 
     def _warn(self, warnings: Sequence[str]) -> None:
         for warning in warnings:

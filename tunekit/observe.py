@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tunekit.errors import NotFound, ProviderError, TunekitError
+from tunekit.errors import NotFound, ProviderError, TunekitError, Unavailable
 from tunekit.model import Actor, Clock, Job, JobState, Observation, Phase
 from tunekit.providers.base import Provider
 from tunekit.registry import Registry
 
 # From this many open jobs on, one paged list is asked instead of a call a job.
 _LIST_FROM = 4
+# A job whose points can't be had for so long after its end is not asked for them any more; one
+# without any is asked again for a while, because series may arrive after the end.
+_NO_POINTS_AFTER_S = 24 * 3600.0
+_POINTS_ARRIVE_WITHIN_S = 600.0
 # A job that a provider does not have may only be late; past its lag plus this it is missing,
 # and when it has been missing for long, lost.
 _GRACE_S = 5.0
 _LOST_AFTER_S = 600.0
+_LOOK_EVERY_S = 1.0
+_LEAST_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +38,14 @@ class Observer:
     ) -> list[str]:
         """Write down how open jobs are now, and return what could not be learned.
 
-        Metric points are fetched with `with_metrics`, and always once a job has ended. Intents
+        Metric points are fetched once a job has ended; before that with `with_metrics`, where the
+        jobs are so few that each may be asked for. Intents
         whose job is found become bound; others are left for the applier to resolve. One job that
         can't be learned of does not keep the others from being looked at.
         """
         if self.registry.is_readonly:
             return [f"{self.registry.path}: is read-only; showing what was recorded"]
-        asked = self._unsettled() if jobs is None else list(jobs)
+        asked = self.registry.unsettled_jobs() if jobs is None else list(jobs)
         warnings: list[str] = []
         for name in dict.fromkeys(job.provider for job in asked):
             mine = [job for job in asked if job.provider == name]
@@ -49,12 +56,10 @@ class Observer:
             except ProviderError as error:
                 warnings.append(f"{name}: {error}; showing what was recorded")
                 continue
+            is_live = with_metrics and listed is None
             for job in mine:
-                self._learn(provider, job, listed, with_metrics=with_metrics, warnings=warnings)
+                self._learn(provider, job, listed, with_metrics=is_live, warnings=warnings)
         return warnings
-
-    def _unsettled(self) -> list[Job]:
-        return [*self.registry.jobs(only_open=True), *self.registry.jobs_without_points()]
 
     def _learn(
         self,
@@ -85,7 +90,7 @@ class Observer:
         except NotFound:
             self.registry.record_points(now.id, [], is_all=now.state.is_terminal)
         except ProviderError as error:
-            warnings.append(f"{job.title}: metrics: {error}; asked for again next time")
+            self._put_off(now, error, warnings)
         except TunekitError:
             raise
         except Exception as error:
@@ -98,8 +103,23 @@ class Observer:
         is_ended = job.state.is_terminal
         # Series may arrive late and apart, so the end is fetched whole.
         after_step = 0 if is_ended else self.registry.last_step(job.id)
-        points = provider.metrics(job.name, after_step)
-        self.registry.record_points(job.id, points, is_all=is_ended)
+        points = list(provider.metrics(job.name, after_step))
+        is_all = is_ended and (bool(points) or self._ended_ago_s(job) > _POINTS_ARRIVE_WITHIN_S)
+        self.registry.record_points(job.id, points, is_all=is_all)
+
+    def _put_off(self, job: Job, error: ProviderError, warnings: list[str]) -> None:
+        """Say that a job's points could not be had, and when that is given up."""
+        if not isinstance(error, Unavailable) and self._ended_ago_s(job) > _NO_POINTS_AFTER_S:
+            self.registry.record_points(job.id, [], is_all=True)
+            return
+        warnings.append(f"{job.title}: metrics: {error}; asked for again next time")
+
+    def _ended_ago_s(self, job: Job) -> float:
+        """Return for how long a job has been over; negative while it is not."""
+        ended_s = job.ended_s or job.observed_s
+        if not job.state.is_terminal or ended_s is None:
+            return -1.0
+        return self.clock.now_s() - ended_s
 
     def _listed(self, provider: Provider, jobs: Sequence[Job]) -> dict[str, Observation] | None:
         """Return the wanted jobs by token, asking for no more pages than that needs."""
@@ -150,3 +170,34 @@ class Observer:
         else:
             state = JobState.UNKNOWN
         return self.registry.record_missing(job, state=state, at_s=now_s, actor=self.actor)
+
+
+@dataclass(slots=True)
+class Pace:
+    """Asks again and again, each provider no more often than it may be asked."""
+
+    observer: Observer
+    _due_s: dict[str, float] = field(default_factory=dict)
+
+    def refresh(self, jobs: Iterable[Job], *, with_metrics: bool = False) -> list[str]:
+        """Ask the providers whose turn it is, as `Observer.refresh` does."""
+        observer, now_s = self.observer, self.observer.clock.now_s()
+        asked = list(jobs)
+        turn = {job.provider for job in asked if self._due_s.get(job.provider, now_s) <= now_s}
+        mine = [job for job in asked if job.provider in turn]
+        warnings = observer.refresh(mine, with_metrics=with_metrics)
+        for name in turn:
+            self._due_s[name] = observer.clock.now_s() + self._every_s(name)
+        return warnings
+
+    def pause_s(self, names: Iterable[str]) -> float:
+        """Return how long nothing needs to be asked of these providers."""
+        now_s = self.observer.clock.now_s()
+        waits = (self._due_s.get(name, now_s) - now_s for name in names)
+        return max(min(waits, default=_LOOK_EVERY_S), _LEAST_PAUSE_S)
+
+    def _every_s(self, name: str) -> float:
+        try:
+            return self.observer.provider_of(name).capabilities.poll_every_s
+        except ProviderError:
+            return _LOOK_EVERY_S

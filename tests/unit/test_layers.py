@@ -23,13 +23,14 @@ ALLOWED = {
     "dataset": {"model", "errors"},
     "registry": {"model", "errors"},
     "providers": {"model", "errors"},
-    "evaluate": {"model", "errors", "providers"},
+    "evaluate": {"model", "errors"},
     "observe": {"model", "errors", "registry", "providers"},
-    "apply": {"model", "errors", "registry", "providers", "observe", "plan"},
+    "retry": {"model", "errors", "providers"},
+    "apply": {"model", "errors", "registry", "providers", "observe", "plan", "retry"},
     "views": {"model", "errors", "plan", "evaluate", "spec"},
     "cli": {
         *("model", "errors", "plan", "spec", "dataset", "registry", "providers"),
-        *("evaluate", "observe", "apply", "views", "emulator"),
+        *("evaluate", "observe", "retry", "apply", "views", "emulator"),
     },
     # It tests the providers, so it must not share their code.
     "emulator": {"model", "errors", "providers.local.training"},

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from tunekit import providers, spec
 from tunekit.errors import ProviderError, RegistryError, UsageError
-from tunekit.model import Actor, Clock, Job, RecordedTrial
+from tunekit.model import Actor, Clock, Completion, Generation, Job, RecordedTrial
 from tunekit.observe import Observer
 from tunekit.providers.base import Provider
 from tunekit.registry import ApplierLock, Holder, Registry
+from tunekit.retry import ask
 from tunekit.views.output import Output
 
 if TYPE_CHECKING:
@@ -179,6 +180,14 @@ class App:
                 known = sorted({*self.project.profiles, *providers.kinds()})
                 raise ProviderError(f"{error}; names in use here: {', '.join(known)}") from error
         return self._providers[name]
+
+    def ask(
+        self, provider: str, model: str, prompts: Sequence[str], generation: Generation
+    ) -> Iterator[Completion]:
+        """Yield one answer a prompt, in order; what can't be answered now is asked again."""
+        return ask(
+            self.provider_of(provider), model, prompts, generation, clock=self.clock, say=self.say
+        )
 
     def observer(self, actor: Actor | None = None) -> Observer:
         """Return what asks providers and writes down their answers."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tunekit.cli.context import App
 from tunekit.errors import UsageError
 from tunekit.model import JobState, Phase, RecordedTrial
+from tunekit.observe import Pace
 from tunekit.views.jobs import counts
 from tunekit.views.text import number
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from tunekit.apply import Applied, Applier
 
 SUCCEEDED, FAILED, TIMED_OUT, CANCELLED = 0, 100, 101, 103
-LOOK_EVERY_S = 1.0
 _MOST_SAID = 5
 # So long another process may be submitting the job that is waited for.
 _SUBMITTING_S = 30.0
@@ -41,14 +41,14 @@ def until_ended(
     UsageError where one's submit was interrupted: no waiting ends that.
     """
     registry, clock = app.registry, app.clock
-    observer = app.observer()
+    pace = Pace(app.observer())
     began_s = clock.now_s()
     warned: set[str] = set()
     with app.follower() as follower:
         while True:
             trials = _named(registry.trials(), names)
             open_jobs = [job for t in trials if (job := t.current()) and job.is_open]
-            for warning in observer.refresh(open_jobs, with_metrics=True):
+            for warning in pace.refresh(open_jobs, with_metrics=True):
                 if warning not in warned:
                     warned.add(warning)
                     follower.say(f"warning: {warning}")
@@ -60,7 +60,7 @@ def until_ended(
                 _refuse_interrupted(trials)
             if timeout_s is not None and clock.now_s() - began_s >= timeout_s:
                 return None
-            clock.sleep(LOOK_EVERY_S)
+            clock.sleep(pace.pause_s({job.provider for job in open_jobs}))
 
 
 def _refuse_interrupted(trials: Sequence[RecordedTrial]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tunekit.errors import ProviderError
 from tunekit.evaluate.scores import exact_match, score
-from tunekit.model import Example, Generation
-from tunekit.providers.base import Provider
+from tunekit.model import Completion, Example
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +46,19 @@ class Evaluated:
 
 
 def evaluate(
-    provider: Provider,
+    asked: Callable[[Sequence[str]], Iterable[Completion]],
     model: str,
     examples: Sequence[Example],
     *,
     metrics: Sequence[str],
-    generation: Generation,
     on_answer: Callable[[], None],
 ) -> Evaluated:
-    """Ask `model` for every example, in order, and score the answers.
+    """Ask for every example, in order, and score the answers.
 
-    ProviderError where it answers fewer rows than it was asked.
+    `asked` yields the model's answer to each prompt. ProviderError where they are fewer.
     """
     answers = []
-    completions = provider.generate(model, (e.prompt for e in examples), generation)
+    completions = asked([example.prompt for example in examples])
     for example, completion in zip(examples, completions, strict=False):
         answers.append(Answer(example, completion.text))
         on_answer()

@@ -56,13 +56,13 @@ class Reads(RegistryFile):
         sql = f"SELECT * FROM jobs WHERE {' AND '.join(conditions)} ORDER BY id"  # noqa: S608
         return [to_job(row) for row in self._all(sql, values)]
 
-    def jobs_without_points(self) -> list[Job]:
-        """Return jobs that have ended and whose metric points were not all fetched yet."""
+    def unsettled_jobs(self) -> list[Job]:
+        """Return open jobs, then ended ones whose metric points were not all fetched yet."""
         rows = self._all(
             "SELECT * FROM jobs WHERE phase = 'BOUND' AND NOT coalesce(has_all_points, 0) "
             "AND state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') ORDER BY id"
         )
-        return [to_job(row) for row in rows]
+        return [*self.jobs(only_open=True), *map(to_job, rows)]
 
     def job(self, job_id: int) -> Job:
         """Return one job by its id."""

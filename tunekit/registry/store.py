@@ -14,6 +14,8 @@ from typing import Any
 
 from tunekit.errors import RegistryError
 from tunekit.model import (
+    MEAN_LOSS,
+    TRAIN_LOSS,
     Actor,
     Job,
     JobState,
@@ -26,6 +28,14 @@ from tunekit.model import (
 )
 from tunekit.registry.reads import OPEN, Reads, to_job
 
+_LATEST_LOSS = """
+UPDATE jobs SET loss = (
+    SELECT value FROM metric_points WHERE job_id = :job AND metric IN (:loss, :mean)
+    ORDER BY metric = :loss DESC, step DESC LIMIT 1
+) WHERE id = :job AND loss IS NULL OR id = :job AND EXISTS (
+    SELECT 1 FROM metric_points WHERE job_id = :job AND metric = :loss
+)
+"""
 _NOT_YET_CANCELLING = (JobState.PENDING, JobState.RUNNING, JobState.UNKNOWN)
 
 
@@ -349,6 +359,8 @@ class Registry(Reads):
             return
         with self._transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO metric_points VALUES (?,?,?,?,?)", rows)
+            # Not every provider tells the loss with the job's state.
+            connection.execute(_LATEST_LOSS, {"job": job_id, "loss": TRAIN_LOSS, "mean": MEAN_LOSS})
             if is_all:
                 connection.execute("UPDATE jobs SET has_all_points = 1 WHERE id = ?", [job_id])
 

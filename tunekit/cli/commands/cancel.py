@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from tunekit.apply import Applier
@@ -9,6 +11,7 @@ from tunekit.cli import options, waiting
 from tunekit.cli.context import App
 from tunekit.errors import ProviderError, UsageError
 from tunekit.plan import Options
+from tunekit.retry import patiently
 from tunekit.views.jobs import job_json
 
 
@@ -48,7 +51,8 @@ def command(app: App, names: tuple[str, ...], is_agreed: bool, is_waiting: bool)
         applier = Applier(observer, [], Options(), app.lock, app.say, is_whole=False)
         for job in still_open:
             try:
-                applier.cancel(job, why="tunekit cancel")
+                cancel = partial(applier.cancel, job, why="tunekit cancel")
+                patiently(cancel, app.clock, say=app.say)
             except ProviderError as error:
                 failures.append(error)
                 app.say(str(error))

@@ -64,11 +64,10 @@ def command(
     settings = asking.generation(experiment.evaluate.generation, **sampling)
     with asking.remedied(job), _progress(app, len(examples)) as advance:
         evaluated = evaluate(
-            app.provider_of(job.provider),
+            lambda prompts: app.ask(job.provider, model, prompts, settings),
             model,
             examples,
             metrics=experiment.evaluate.metrics,
-            generation=settings,
             on_answer=advance,
         )
     scores = {

@@ -58,7 +58,7 @@ def command(
         prompts = [dataset.render(experiment, given)]
     settings = asking.generation(experiment.evaluate.generation, **sampling)
     with asking.remedied(job):
-        answers = app.provider_of(job.provider).generate(model, prompts, settings)
+        answers = app.ask(job.provider, model, prompts, settings)
         if app.format == "table":
             for answer in answers:
                 app.output.text(answer.text)

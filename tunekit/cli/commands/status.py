@@ -12,6 +12,7 @@ from tunekit.cli.context import App, unknown_name
 from tunekit.cli.labels import has_labels, labels
 from tunekit.errors import UsageError
 from tunekit.model import JobState, RecordedTrial
+from tunekit.observe import Pace
 from tunekit.views.jobs import status_json, status_table
 from tunekit.views.output import rich_table
 
@@ -112,10 +113,11 @@ def _watch(
         return
     from rich.live import Live
 
-    observer = app.observer()
+    pace = Pace(app.observer())
     with Live(console=app.output.console(), auto_refresh=False) as live:
         while True:
-            warnings = observer.refresh(with_metrics=True)
+            unsettled = app.registry.unsettled_jobs()
+            warnings = pace.refresh(unsettled, with_metrics=True)
             trials = _chosen(app, names, wanted, states)
             limit = None if has_all else _rows_on_screen()
             table = status_table(trials, now_s=app.clock.now_s(), limit=limit)
@@ -124,7 +126,7 @@ def _watch(
             live.update(rich_table(table, app.output.width), refresh=True)
             if not any(job.is_open for t in trials if (job := t.current())):
                 return
-            app.clock.sleep(waiting.LOOK_EVERY_S)
+            app.clock.sleep(pace.pause_s({job.provider for job in unsettled}))
 
 
 def _rows_on_screen() -> int:
