@@ -96,6 +96,14 @@ def test_a_provider_that_lists_no_models_takes_any() -> None:
     assert check_provider(EXPERIMENT, kind="vertex", capabilities=capabilities) == []
 
 
+def test_keeping_the_last_checkpoint_only_is_refused_where_there_is_no_choice() -> None:
+    tuning = Tuning(export_last_checkpoint_only=True)
+    assert told(tuning) == [
+        "x.yaml:1:1: tuning.export_last_checkpoint_only is not taken by vertex; remove it"
+    ]
+    assert told(tuning, replace(CAPABILITIES, has_checkpoint_choice=True)) == []
+
+
 def test_a_system_instruction_is_refused_where_there_is_none() -> None:
     dataset = replace(EXPERIMENT.dataset, system_instruction="Be brief.")
     capabilities = replace(CAPABILITIES, has_system_instruction=False)

@@ -63,7 +63,7 @@ class JobSpec:
             experiment=experiment.name,
             trial=trial.key,
             base_model=base.model if base else experiment.base_model,
-            base_checkpoint=base.checkpoint if base else None,
+            base_checkpoint=base.checkpoint if base else experiment.base_checkpoint,
             method=experiment.tuning.method,
             hyperparameters=experiment.tuning.hyperparameters(),
             export_last_checkpoint_only=experiment.tuning.export_last_checkpoint_only,
@@ -172,7 +172,7 @@ class Capabilities:
 
     `listing_lag_s`: how long after a submit was sent, timeouts included, `find` may still not see
     its job. `poll_every_s`: how often it may be asked while somebody waits. `can_continue`: a
-    tuned model may be tuned further.
+    tuned model may be tuned further. `has_checkpoint_choice`: it may be told to keep the last only.
     """
 
     methods: frozenset[str]
@@ -181,6 +181,7 @@ class Capabilities:
     knows_all_base_models: bool = False
     can_cancel: bool = True
     can_continue: bool = False
+    has_checkpoint_choice: bool = False
     has_system_instruction: bool = True
     listing_lag_s: float = 0.0
     poll_every_s: float = 0.5

@@ -40,8 +40,8 @@ def revision_identity(
         "hyperparameters": experiment.tuning.hyperparameters(),
         "dataset": dataset.training_identity(),
     }
-    if base and base.checkpoint:
-        identity["base_checkpoint"] = base.checkpoint
+    if checkpoint := base.checkpoint if base else experiment.base_checkpoint:
+        identity["base_checkpoint"] = checkpoint
     if experiment.tuning.export_last_checkpoint_only:
         identity["export_last_checkpoint_only"] = True
     return identity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from tunekit.model import (
     DatasetSpec,
@@ -13,6 +13,7 @@ from tunekit.model import (
     Generation,
     Lifecycle,
     Limits,
+    Parent,
     Source,
     Tuning,
 )
@@ -21,16 +22,22 @@ from tunekit.spec.nodes import Document, Places
 DEFAULT_COLUMNS = {"input": "input", "output": "output"}
 DEFAULT_PROMPT = "{input}"
 DEFAULT_SPLIT = {"train": 1.0}
+# Checkpoints that are chosen by a rule; any other word is an id.
+LAST = "last"
+BEST = "best"
 
 _DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 
 
 def build_experiment(data: Mapping[str, Any], document: Document) -> Experiment:
     """Return the experiment that valid plain data describes."""
+    base = _base(data["base_model"])
     return Experiment(
         name=data["name"],
         provider=data["provider"],
-        base_model=data["base_model"],
+        base_model=base.shown,
+        parent=base.parent,
+        base_checkpoint=base.checkpoint,
         dataset=_dataset(data["dataset"]),
         tuning=_tuning(data.get("tuning", {})),
         evaluate=_evaluation(data.get("evaluate", {})),
@@ -42,6 +49,25 @@ def build_experiment(data: Mapping[str, Any], document: Document) -> Experiment:
         where=document.where,
         places=Places(document),
     )
+
+
+class _Base(NamedTuple):
+    """What tuning starts from: a model by `shown`, its name, or by `parent`."""
+
+    shown: str
+    parent: Parent | None = None
+    checkpoint: str | None = None
+
+
+def _base(written: str | Mapping[str, str]) -> _Base:
+    if isinstance(written, str):
+        return _Base(written)
+    checkpoint = written.get("checkpoint", LAST)
+    if "model" in written:
+        return _Base(written["model"], checkpoint=None if checkpoint == LAST else checkpoint)
+    name = written["experiment"]
+    which = f"{checkpoint} checkpoint" if checkpoint in (LAST, BEST) else f"checkpoint {checkpoint}"
+    return _Base(f"{name} ({which})", Parent(name, checkpoint))
 
 
 def _dataset(data: Mapping[str, Any]) -> DatasetSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from tunekit.model import Capabilities, Experiment, Hyperparameter, Problem, Severity
@@ -18,6 +19,7 @@ def check_provider(
         *_hyperparameters(experiment, kind, capabilities),
         *_system_instruction(experiment, kind, capabilities),
         *_base_model(experiment, kind, capabilities),
+        *_checkpoints(experiment, kind, capabilities),
     ]
     return list(in_order(found))
 
@@ -73,8 +75,18 @@ def _system_instruction(
         yield Problem(f"{path} is not taken by {kind}", remedy, experiment.at(path))
 
 
+# How Google's services name tuned models. Publishers' models have another path.
+_TUNED = re.compile(r"(projects/[^/]+/locations/[^/]+/models|tunedModels)/[^/]+")
+
+
 def _base_model(experiment: Experiment, kind: str, capabilities: Capabilities) -> Iterator[Problem]:
     model, known = experiment.base_model, capabilities.base_models
+    if experiment.parent or _TUNED.fullmatch(model):
+        if not capabilities.can_continue:
+            which = f"the model of {experiment.parent.experiment}" if experiment.parent else model
+            fact = f"base_model is {which}, a tuned one, which {kind} can't tune further"
+            yield Problem(fact, _untuned(known), experiment.at("base_model"))
+        return
     if model in known or not (known or capabilities.knows_all_base_models):
         return
     near = guess(model, known)
@@ -86,3 +98,15 @@ def _base_model(experiment: Experiment, kind: str, capabilities: Capabilities) -
         fact = f"base_model is {model}, which tunekit does not know for {kind}"
         remedy = f"did you mean {near}?" if near else "make sure that it can be tuned there"
     yield Problem(fact, remedy, experiment.at("base_model"), severity)
+
+
+def _untuned(known: tuple[str, ...]) -> str:
+    return f"write an untuned one's name, such as {known[0]}" if known else "name an untuned one"
+
+
+def _checkpoints(
+    experiment: Experiment, kind: str, capabilities: Capabilities
+) -> Iterator[Problem]:
+    key = "tuning.export_last_checkpoint_only"
+    if experiment.tuning.export_last_checkpoint_only and not capabilities.has_checkpoint_choice:
+        yield Problem(f"{key} is not taken by {kind}", "remove it", experiment.at(key))

@@ -36,7 +36,9 @@ def type_remedy(key: str, schema: Mapping[str, Any], value: Any) -> str:
     """Return how to write the value of `key` so that it has its schema's type."""
     if value is None:
         return "give it a value, or remove the line"
-    match schema["type"]:
+    kinds = schema["type"]
+    # Where a value has a short and a long form, the short one comes first.
+    match kinds[0] if isinstance(kinds, list) else kinds:
         case "string":
             return _as_text(key, schema, value)
         case "boolean":

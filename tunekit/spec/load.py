@@ -21,6 +21,7 @@ from tunekit.spec.experiment import build_experiment
 from tunekit.spec.files import SpecFile, Unreadable, find_specs, read_text
 from tunekit.spec.meaning import meaning_findings, variable_findings
 from tunekit.spec.nodes import Document
+from tunekit.spec.parents import check_parents
 
 # A file with more faults than this is something else than a spec.
 MAX_PROBLEMS_A_FILE = 100
@@ -52,7 +53,11 @@ def load_experiments(
         experiments.extend(found)
         problems.extend(faults)
     unique, repeated = _unique(experiments)
-    return Loaded(unique, in_order([*problems, *repeated]))
+    problems += repeated
+    sound, unfit = check_parents(unique)
+    # A parent may be missing only because its own file is faulty.
+    problems += [p for p in unfit if p.severity is Severity.ERROR or not has_errors(problems)]
+    return Loaded(sound, in_order(problems))
 
 
 def _load_file(

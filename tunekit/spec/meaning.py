@@ -8,7 +8,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from tunekit.model import Severity
-from tunekit.spec.experiment import duration_s
+from tunekit.spec.experiment import BEST, duration_s
 from tunekit.spec.nodes import Document, Step, strings
 from tunekit.spec.sentences import Finding
 from tunekit.spec.wording import choices, key_text, number, path_text, shown
@@ -49,6 +49,19 @@ def _required_names(data: Mapping[str, Any]) -> Iterator[Finding]:
         if key not in data:
             remedy = f"add `{key}: {example}`, or set defaults.{key} in tunekit.yaml"
             yield Finding((), f"the document has no `{key}`", remedy)
+
+
+def _base_model(data: Mapping[str, Any]) -> Iterator[Finding]:
+    base = data.get("base_model")
+    if not isinstance(base, dict):
+        return
+    if "experiment" in base and base["experiment"] == data.get("name"):
+        fact = f"base_model.experiment is {base['experiment']}, this experiment itself"
+        yield Finding(("base_model", "experiment"), fact, "name another experiment, or a model")
+    if "model" in base and base.get("checkpoint") == BEST:
+        fact = "base_model.checkpoint is best, which goes only with `experiment`"
+        remedy = "write the checkpoint's id, or name the experiment that tuned it"
+        yield Finding(("base_model", "checkpoint"), fact, remedy)
 
 
 def _split(data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -149,6 +162,7 @@ _Check = Callable[[Mapping[str, Any]], Iterator[Finding]]
 # What each check reads: it is left out where the schema already refused that.
 _CHECKS: tuple[tuple[tuple[tuple[str, ...], ...], _Check], ...] = (
     ((), _required_names),
+    ((("base_model",), ("name",)), _base_model),
     ((("dataset", "split"), ("dataset", "take")), _split),
     ((("dataset", "split"), ("evaluate", "split")), _evaluated_split),
     ((("dataset", "columns"), ("dataset", "prompt")), _prompt),

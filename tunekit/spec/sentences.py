@@ -142,7 +142,9 @@ def _homes(root: Mapping[str, Any]) -> dict[str, list[str]]:
         path, schema = waiting.pop()
         for key, below in schema.get("properties", {}).items():
             homes.setdefault(key, []).append(path)
-            waiting.append((f"{path}.{key}" if path else key, below))
+            # Where a short form is usual, the long form's keys are not what is meant elsewhere.
+            if below.get("type") == "object":
+                waiting.append((f"{path}.{key}" if path else key, below))
     return homes
 
 
@@ -157,9 +159,16 @@ def _depends(fault: Fault) -> Iterator[Finding]:
             yield fault.finding(fact, "remove it", key)
 
 
+# What a mapping does not say that has none of the keys to choose from.
+_CHOSEN: Mapping[tuple[Step, ...], str] = {
+    ("dataset", "source"): "does not say where the rows are",
+    ("base_model",): "does not say which model it is",
+}
+
+
 def _one_of(fault: Fault) -> Iterator[Finding]:
-    """Explain a choice between keys: each branch of ours is {"required": [KEY]}."""
-    keys = [key for branch in fault.expected for key in branch["required"]]
+    """Explain a choice between keys: each branch of ours for mappings is {"required": [KEY]}."""
+    keys = [key for branch in fault.expected for key in branch.get("required", ())]
     given = [key for key in keys if key in fault.value]
     named = choices(f"`{key}`" for key in keys)
     if not given:
@@ -168,7 +177,8 @@ def _one_of(fault: Fault) -> Iterator[Finding]:
         if {guess(key, known) for key in unknown} & set(keys):
             return
         remedy = f"add one of {named}"
-        yield fault.finding(f"{_name(fault.steps)} does not say where the rows are", remedy)
+        lack = _CHOSEN.get(fault.steps, "is not whole")
+        yield fault.finding(f"{_name(fault.steps)} {lack}", remedy)
         return
     both = choices((f"`{key}`" for key in given), "and")
     yield fault.finding(f"{_name(fault.steps)} has {both}", "keep exactly one of them", given[1])
