@@ -9,6 +9,7 @@ import pytest
 
 from tunekit.errors import SpecError
 from tunekit.spec import Project, check_profile, load_experiments, load_project
+from tunekit.spec.project import BUILT_IN_KINDS
 
 SECRET = "s3cr3t-value"
 
@@ -125,6 +126,66 @@ defaults: "${env:KEY}"
 def test_a_profile_does_not_print_its_options(tmp_path: Path) -> None:
     project = load(tmp_path, "providers: {vertex: {project: '${env:K}'}}\n", {"K": SECRET})
     assert SECRET not in repr(project)
+
+
+def test_every_key_of_the_google_profiles_is_taken(tmp_path: Path) -> None:
+    calls = """\
+    endpoint: http://127.0.0.1:8787/prefix
+    impersonate: caller@p.iam.gserviceaccount.com
+    quota_project: billing
+    request_timeout_s: 0.5
+    listing_lag_s: 0
+"""
+    text = f"""\
+providers:
+  vertex:
+    project: p
+    location: us-central1
+    bucket: my-bucket
+    storage_endpoint: https://storage.example
+    service_account: tuner@p.iam.gserviceaccount.com
+    kms_key: projects/p/locations/us-central1/keyRings/r/cryptoKeys/k
+{calls}  gemini-api:
+    api_key_env: KEY
+{calls}"""
+    profiles = load(tmp_path, text).profiles
+    assert set(profiles["vertex"].options) == BUILT_IN_KINDS["vertex"]
+    assert set(profiles["gemini-api"].options) == BUILT_IN_KINDS["gemini-api"]
+    assert profiles["gemini-api"].options["listing_lag_s"] == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            "endpoint: 127.0.0.1:8787",
+            (
+                'endpoint is "127.0.0.1:8787"; write a URL that begins with http:// or https://, '
+                "e.g. http://127.0.0.1:8787"
+            ),
+        ),
+        (
+            "storage_endpoint: ftp://a",
+            (
+                'storage_endpoint is "ftp://a"; write a URL that begins with http:// or https://, '
+                "e.g. http://127.0.0.1:8787"
+            ),
+        ),
+        ("bucket: gs://b/folder", "write the bucket without a path, e.g. gs://my-bucket"),
+        ("service_account: tuner", "write its e-mail address, e.g. "),
+        ("impersonate: caller", "write the service account's e-mail address, e.g. "),
+        ("kms_key: k", "write projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY"),
+        ("request_timeout_s: 0", "request_timeout_s is 0; write a number above 0"),
+        ("listing_lag_s: -1", "listing_lag_s is -1; write at least 0"),
+        ('listing_lag_s: "30"', "write 30, without quotes"),
+    ],
+)
+def test_faulty_values_of_a_profile_are_told_how_to_write_them(
+    tmp_path: Path, written: str, problem: str
+) -> None:
+    (line,) = told(tmp_path, f"providers:\n  vertex:\n    {written}\n")
+    assert line.startswith(f"tunekit.yaml:3:5: providers.vertex.{written.partition(':')[0]} is ")
+    assert problem in line
 
 
 def test_problems_have_places_and_remedies(tmp_path: Path) -> None:

@@ -20,13 +20,16 @@ from tunekit.spec.wording import choices, guess, key_text, path_text
 
 DEFAULT_REGISTRY = ".tunekit/registry.db"
 
+# How Google's services are called.
+_CALLS = frozenset(
+    {"endpoint", "impersonate", "quota_project", "request_timeout_s", "listing_lag_s"}
+)
 # What a profile of each built-in kind takes; `options` is for plugins.
 BUILT_IN_KINDS: Mapping[str, frozenset[str]] = {
     "local": frozenset({"max_concurrent_jobs"}),
-    "vertex": frozenset(
-        {"project", "location", "bucket", "endpoint", "service_account", "quota_project"}
-    ),
-    "gemini-api": frozenset({"api_key_env", "endpoint", "quota_project"}),
+    "vertex": _CALLS
+    | {"project", "location", "bucket", "storage_endpoint", "service_account", "kms_key"},
+    "gemini-api": _CALLS | {"api_key_env"},
 }
 _VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _OPENING = "${"
