@@ -118,24 +118,28 @@ class Applier:
 
         Needs the lock: only its holder knows that nobody else is submitting right now.
         """
+        # Counted from now: when a request was sent, or could still arrive, nobody knows.
+        since_s = self.observer.clock.now_s()
         failures = []
         for job in self.observer.registry.jobs(only_open=True):
             if job.phase is Phase.INTENT:
                 try:
-                    self._resolve(job)
+                    self._resolve(job, since_s)
                 except ProviderError as error:
                     name = trial_name(job.experiment, job.trial)
                     self._given_up.add(name)
                     failures.append(Failure(name, error))
         return failures
 
-    def _resolve(self, job: Job) -> None:
+    def _resolve(self, job: Job, since_s: float) -> None:
+        """Look for a job until the quiet period, which all of them share, is over."""
         clock = self.observer.clock
         provider = self.observer.provider_of(job.provider)
         quiet_s = provider.capabilities.listing_lag_s + _QUIET_MARGIN_S
-        # Counted from now: when the request was sent, or could still arrive, nobody knows.
-        until_s = clock.now_s() + quiet_s
-        self.say(f"{job.title}: its submit was interrupted; looking for it")
+        until_s = since_s + quiet_s
+        self.say(
+            f"{job.title}: its submit was interrupted; looking for it, for {quiet_s:.0f} s at most"
+        )
         look_every_s = max(_LOOK_EVERY_S, provider.capabilities.poll_every_s)
         while True:
             asked_s = clock.now_s()
@@ -203,7 +207,7 @@ class Applier:
                 self.say(f"{step.name}: recorded")
             case Step(action=Action.RESOLVE, recorded=RecordedTrial() as recorded):
                 if (job := recorded.current()) is not None:
-                    self._resolve(job)
+                    self._resolve(job, now_s)
             case Step(cancels=Job() as job) if job.is_open:
                 if step.action is Action.CANCEL and step.trial is not None:
                     registry.record_experiment(step.trial, at_s=now_s, actor=actor, why=step.reason)

@@ -112,6 +112,17 @@ def name(function: Command) -> Command:
     return click.argument("name", metavar="NAME[@JOB]", shell_complete=complete_names)(function)
 
 
+def providers(function: Command) -> Command:
+    """Add --provider."""
+    return click.option(
+        "--provider",
+        "chosen",
+        multiple=True,
+        metavar="NAME",
+        help="Only this provider or profile; repeatable.",
+    )(function)
+
+
 def complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return recorded names that begin as typed; nothing where the registry can't be read."""
     from tunekit.errors import TunekitError

@@ -26,6 +26,9 @@ COMMANDS = {
     "predict": "Ask a tuned model.",
     "cancel": "Cancel running jobs.",
     "wait": "Wait until jobs have ended.",
+    "discover": "List jobs that providers have and the registry does not know.",
+    "import": "Adopt a job that was started elsewhere.",
+    "doctor": "Look at what jobs need, and say what is missing and how to get it.",
     "emulator": "Serve Vertex AI tuning, Gemini API tuning and Cloud Storage on this machine.",
     "completion": "Print the completion script of a shell.",
 }

@@ -1,7 +1,17 @@
 """Desired x recorded -> Plan, in pure code."""
 
 from tunekit.plan.bases import measured_parents
-from tunekit.plan.decide import Want, decide, plan
+from tunekit.plan.decide import Want, decide, next_attempt, plan
 from tunekit.plan.steps import Action, Options, Plan, Step
 
-__all__ = ["Action", "Options", "Plan", "Step", "Want", "decide", "measured_parents", "plan"]
+__all__ = [
+    "Action",
+    "Options",
+    "Plan",
+    "Step",
+    "Want",
+    "decide",
+    "measured_parents",
+    "next_attempt",
+    "plan",
+]

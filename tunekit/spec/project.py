@@ -46,13 +46,17 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project's folder and settings. `profiles` always has the built-in kinds by their names."""
+    """A project's folder and settings. `profiles` always has the built-in kinds by their names.
+
+    `configured` names those that tunekit.yaml writes down.
+    """
 
     root: Path
     registry: Path
     profiles: Mapping[str, Profile]
     defaults: Mapping[str, Any]
     where: Path | None
+    configured: tuple[str, ...] = ()
 
 
 def load_project(
@@ -106,7 +110,8 @@ def _project(root: Path, data: Mapping[str, Any], where: Path | None) -> Project
         options |= written.get("options", {})
         profiles[name] = Profile(name, written.get("kind", name), options)
     registry = root / data.get("registry", DEFAULT_REGISTRY)
-    return Project(root, registry, profiles, data.get("defaults", {}), where)
+    configured = tuple(data.get("providers", {}))
+    return Project(root, registry, profiles, data.get("defaults", {}), where, configured)
 
 
 def _read(file: SpecFile, environ: Mapping[str, str], problems: list[Problem]) -> Mapping[str, Any]:
