@@ -4,7 +4,8 @@
     python tests/emulator/google_clients.py http://127.0.0.1:8085
 
 Prints a line a step, and ends with exit code 1 at the first that is not as on the real service.
-Needs google-generativeai, google-genai, google-cloud-aiplatform, google-cloud-storage, pandas, curl.
+Needs google-generativeai, google-genai, google-cloud-aiplatform, google-cloud-storage, pandas and
+curl.
 """
 
 from __future__ import annotations

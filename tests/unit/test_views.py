@@ -9,9 +9,10 @@ import math
 from dataclasses import replace
 
 import pytest
+from tunekit.views.progress import Sending
 
 from tests.unit.test_plan import job, recorded
-from tunekit.model import JobState, MetricPoint, Phase
+from tunekit.model import Clock, JobState, MetricPoint, Phase
 from tunekit.views import metrics
 from tunekit.views.evaluation import marked
 from tunekit.views.jobs import status_table
@@ -216,4 +217,20 @@ def test_times_and_numbers_are_short() -> None:
         "0.0001234",
         "950",
         "1.235",
+    ]
+
+
+def test_a_long_send_is_told_every_few_seconds_and_a_short_one_not_at_all() -> None:
+    now, said = [0.0], []
+    sending = Sending(Clock(lambda: now[0], lambda _: None, lambda: 0.0), said.append)
+    sending("short", 0, 10)
+    sending("short", 10, 10)
+    assert said == []
+    for second in range(13):
+        now[0] = float(second)
+        sending("long", second * 1_000_000, 12_000_000)
+    assert said == [
+        "uploading long: 41% of 12.0 MB",
+        "uploading long: 83% of 12.0 MB",
+        "uploading long: 100% of 12.0 MB",
     ]

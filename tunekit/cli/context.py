@@ -21,10 +21,11 @@ from tunekit import providers, spec
 from tunekit.errors import ProviderError, RegistryError, UsageError
 from tunekit.model import Actor, Clock, Completion, Generation, Job, RecordedTrial
 from tunekit.observe import Observer
-from tunekit.providers.base import Provider
+from tunekit.providers.base import Provider, TellsProgress
 from tunekit.registry import ApplierLock, Holder, Registry
 from tunekit.retry import ask
 from tunekit.views.output import Output
+from tunekit.views.progress import Sending
 
 if TYPE_CHECKING:
     from tunekit.views.follow import Follower
@@ -168,7 +169,7 @@ class App:
             profile = self.project.profiles.get(name)
             registry = self.registry_path or self.project.registry
             try:
-                self._providers[name] = providers.open_provider(
+                opened = providers.open_provider(
                     self.kind_of(name),
                     profile.options if profile else {},
                     registry.parent / name,
@@ -179,6 +180,9 @@ class App:
                     raise
                 known = sorted({*self.project.profiles, *providers.kinds()})
                 raise ProviderError(f"{error}; names in use here: {', '.join(known)}") from error
+            if isinstance(opened, TellsProgress):
+                opened.progress = Sending(self.clock, self.say)
+            self._providers[name] = opened
         return self._providers[name]
 
     def ask(

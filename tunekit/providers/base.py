@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from tunekit.model import (
     Capabilities,
@@ -16,6 +16,16 @@ from tunekit.model import (
     Observation,
     Problem,
 )
+
+# What is being sent, bytes done, bytes in all.
+Progress = Callable[[str, int, int], None]
+
+
+@runtime_checkable
+class TellsProgress(Protocol):
+    """A provider whose submit may take long; it calls `progress` as it goes on."""
+
+    progress: Progress
 
 
 class Provider(Protocol):

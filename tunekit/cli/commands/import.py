@@ -41,10 +41,11 @@ _LONGEST_NAME = 63
 def command(
     app: App, remote: str, chosen: tuple[str, ...], name: str | None, path: Path | None
 ) -> None:
-    """Adopt a job that was started elsewhere. REMOTE is its name as `discover` shows it.
+    """Adopt a job that was started elsewhere.
 
-    With --write FILE the job's spec is written, such that plan finds nothing to do. With --name of
-    an experiment that the files have, the job becomes that one's, if it was asked for the same.
+    REMOTE is its name as `discover` shows it. With --write FILE the job's spec is written, such
+    that plan finds nothing to do. With --name of an experiment that the files have, the job becomes
+    that one's, if it was asked for the same.
     With neither, the spec is printed and nothing is recorded.
     """
     provider, seen, asked = _look(app, remote, chosen)
