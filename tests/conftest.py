@@ -36,6 +36,7 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.extra_environment: dict[str, str] = {}
         self.write("data.jsonl", rows(100))
 
     def write(self, name: str, text: str) -> Path:
@@ -56,7 +57,8 @@ class Project:
         self.spec(name, epochs=1000, batch_size=1, more=more)
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "NO_COLOR": "1", "COLUMNS": "120", "PYTHONWARNINGS": "default"}
+        plain = {"NO_COLOR": "1", "COLUMNS": "120", "PYTHONWARNINGS": "default"}
+        return {**os.environ, **plain, **self.extra_environment}
 
     def start(self, *arguments: str, code: str | None = None) -> subprocess.Popen[str]:
         """Start a command; `code` runs instead of `-m tunekit`, with the arguments in sys.argv."""
