@@ -9,7 +9,6 @@ import math
 from dataclasses import replace
 
 import pytest
-from tunekit.views.progress import Sending
 
 from tests.unit.test_plan import job, recorded
 from tunekit.model import Clock, JobState, MetricPoint, Phase
@@ -17,6 +16,7 @@ from tunekit.views import metrics
 from tunekit.views.evaluation import marked
 from tunekit.views.jobs import status_table
 from tunekit.views.output import Column, Output, Table
+from tunekit.views.progress import Sending
 from tunekit.views.text import age, clean, duration, line, number
 
 HOSTILE = "\x1b[2J\x1b]52;c;ZXZpbA==\x07[/red][bold]x\x9b31m\u202eevil\u2066\x7f\r\n[/]"
