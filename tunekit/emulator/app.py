@@ -15,10 +15,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import admin, deployments, generation, metadata, storage_api, tensorboard, wire
+from . import admin, deployments, generation, metadata, publishers, storage_api, tensorboard, wire
 from . import tuned_models as tuned
 from . import tuning_jobs as jobs
 from .faults import ADMIN, FaultLayer
+from .permissions import permission_of
+from .storage import StorageError
 from .wire import ApiError
 from .world import Call, World, project_number
 
@@ -37,6 +39,7 @@ VERTEX: list[tuple[str, str, Handler]] = [
     ("POST", f"{_PLACE}/tuningJobs", jobs.create),
     ("GET", f"{_PLACE}/tuningJobs", jobs.list_),
     ("GET", f"{_PLACE}/tuningJobs/{{job}}", jobs.get),
+    ("GET", "/publishers/google/models/{base}", publishers.get),
     ("GET", f"{_PLACE}/models/{{model}}:listVersions", deployments.list_versions),
     ("GET", f"{_PLACE}/models", deployments.list_models),
     ("GET", f"{_PLACE}/models/{{model}}", deployments.get_model),
@@ -84,6 +87,7 @@ GEMINI_GENERATING: list[tuple[str, Handler]] = [
 GEMINI_API: list[tuple[str, str, Handler]] = [
     ("POST", "/tunedModels", tuned.create),
     ("GET", "/tunedModels", tuned.list_),
+    ("GET", "/tunedModels/{tuned}/operations", tuned.list_operations),
     ("GET", "/tunedModels/{tuned}/operations/{operation}", tuned.get_operation),
     ("GET", "/tunedModels/{tuned}", tuned.get),
     ("PATCH", "/tunedModels/{tuned}", tuned.patch),
@@ -96,6 +100,7 @@ STORAGE: list[tuple[str, str, Handler]] = [
     ("GET", "/storage/v1/b", storage_api.list_buckets),
     ("GET", "/storage/v1/b/{bucket}", storage_api.get_bucket),
     ("DELETE", "/storage/v1/b/{bucket}", storage_api.delete_bucket),
+    ("GET", "/storage/v1/b/{bucket}/iam/testPermissions", storage_api.test_permissions),
     ("POST", "/upload/storage/v1/b/{bucket}/o", storage_api.upload),
     ("PUT", "/upload/storage/v1/b/{bucket}/o", storage_api.resume),
     ("GET", "/storage/v1/b/{bucket}/o", storage_api.list_objects),
@@ -129,6 +134,7 @@ def make_app(world: World) -> FaultLayer:
             add(method, f"/{version}{path}", handler, version)
     for path, handler in GEMINI_GENERATING:
         for verb in ("generateContent", "streamGenerateContent"):
+    add("GET", "/v1beta1/publishers/google/models", publishers.list_, "v1beta1")
             full = "/v1beta" + path.replace("{verb}", verb)
             add("POST", full, _with_verb(handler, verb), "v1beta", locked=False)
     for method, path, handler in GEMINI_API:
@@ -229,13 +235,17 @@ def _authorize(world: World, call: Call, request: Request) -> None:
         )
     project = call.path.get("project") or call.asked("project")
     denied = {project_number(name) for name in world.faults.denied_projects}
-    if project and project_number(project) in denied:
-        what = "tuningJobs" if "/tuningJobs" in request.url.path else "resources"
-        verb = {"GET": "get", "POST": "create", "DELETE": "delete"}.get(request.method, "update")
-        where = "/".join(
-            f"{key}s/{call.path[key]}" for key in ("project", "location") if key in call.path
-        )
-        raise wire.forbidden(f"aiplatform.{what}.{verb}", f"//aiplatform.googleapis.com/{where}")
+    permission = permission_of(request.method, request.url.path)
+    is_denied = permission in world.faults.denied_permissions
+    if not is_denied and not (project and project_number(project) in denied):
+        return
+    if call.version == "storage":
+        text = f"The caller does not have {permission} access to the Google Cloud Storage resource."
+        raise StorageError(403, text, "forbidden")
+    where = "/".join(
+        f"{key}s/{call.path[key]}" for key in ("project", "location") if key in call.path
+    )
+    raise wire.forbidden(permission, f"//aiplatform.googleapis.com/{where}")
 
 
 def _packed(answer: Any, call: Call) -> Response:

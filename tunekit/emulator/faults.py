@@ -30,7 +30,10 @@ class Faults:
     `drop_after_accept` closes the connection after a create or cancel took effect, without an
     answer. `truncate` cuts an answer's body in half. `delay_s` holds every answer back, and
     `list_lag_s` keeps what is new out of lists. `denied_projects` get a 403; `require_auth` gives
-    calls without a credential a 401.
+    calls without a credential a 401, `denied_permissions` a 403 (also in part of a project).
+
+    `fail_rate` is trouble of all kinds: so many calls meet a 429, a 503, an answer cut in half, or
+    a connection closed without one, before or after the call took effect; each as often.
     """
 
     drop_after_accept: float = 0.0
@@ -42,6 +45,7 @@ class Faults:
     retry_after_s: float = 1.0
     denied_projects: tuple[str, ...] = ()
     require_auth: bool = False
+    denied_permissions: tuple[str, ...] = ()
     max_concurrent: int | None = None
 
     def changed(self, given: Any) -> Faults:
@@ -54,9 +58,8 @@ class Faults:
                 raise bad_fields([(name, f"Unknown switch; there are: {', '.join(known)}.")])
             if not _is_of_type(known[name], value):
                 raise bad_fields([(name, f"Invalid value {value!r}, expected {known[name]}.")])
-        if "denied_projects" in given:
-            given = {**given, "denied_projects": tuple(map(str, given["denied_projects"]))}
-        return replace(self, **given)
+        lists = {k: tuple(map(str, v)) for k, v in given.items() if known[k].startswith("tuple")}
+        return replace(self, **{**given, **lists})
 
     def wire(self) -> dict[str, Any]:
         """Return the switches as the admin path shows them."""

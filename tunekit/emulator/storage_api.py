@@ -58,6 +58,17 @@ def get_bucket(world: World, call: Call) -> JSON:
     return world.storage.require_bucket(call.path["bucket"])
 
 
+def test_permissions(world: World, call: Call) -> JSON:
+    """Return which of the permissions asked about are held: all but the denied ones."""
+    world.storage.require_bucket(call.path["bucket"])
+    asked = call.lists.get("permissions", [])
+    if not asked:
+        raise StorageError(400, "Required parameter: permissions", "required")
+    answer: JSON = {"kind": "storage#testIamPermissionsResponse"}
+    held = [name for name in asked if name not in world.faults.denied_permissions]
+    return {**answer, "permissions": held} if held else answer
+
+
 def list_buckets(world: World, call: Call) -> JSON:
     """List the project's buckets."""
     number = project_number(call.asked("project", "emulator"))
@@ -265,5 +276,5 @@ def delete_object(world: World, call: Call) -> Response:
 
 __all__ = [
     *("create_bucket", "delete_bucket", "delete_object", "get_bucket", "get_object"),
-    *("list_buckets", "list_objects", "resume", "upload"),
+    *("list_buckets", "list_objects", "resume", "test_permissions", "upload"),
 ]

@@ -257,6 +257,13 @@ def list_(world: World, call: Call) -> JSON:
 def _text_of(model: TunedModel) -> str:
     shown = (model.name, model.wire.get("displayName", ""), model.wire.get("description", ""))
     return " ".join(shown).lower()
+def list_operations(world: World, call: Call) -> JSON:
+    """Return the one operation that a tuned model has."""
+    model = find(world, call.path["tuned"])
+    shown, token = page([(1, model.progress())], call.query, default=10, most=1000)
+    return listed("operations", shown, token)
+
+
 
 
 def patch(world: World, call: Call) -> JSON:
