@@ -143,3 +143,38 @@ def test_the_admin_path_sets_shows_and_forgets(serve: Callable[..., Service]) ->
 def test_no_switch_touches_the_admin_path(serve: Callable[..., Service]) -> None:
     service = serve(error_503=1.0, truncate=1.0)
     assert service.state()["requests"] == 0
+
+
+def endings(service: Service, count: int, **request: object) -> list[str]:
+    """Return how each of many calls ended: a status, or the name of the trouble."""
+    found = []
+    for _ in range(count):
+        try:
+            found.append(str(service.http.request(**request).status_code))  # type: ignore[arg-type]
+        except httpx.RemoteProtocolError as error:
+            is_begun = "complete message body" in str(error)
+            found.append("half" if is_begun else "dropped")
+    return found
+
+
+def test_one_rate_mixes_all_trouble_the_same_for_a_seed(serve: Callable[..., Service]) -> None:
+    get = {"method": "GET", "url": JOBS}
+    first = endings(serve(seed=3, fail_rate=0.4), 150, **get)
+    assert set(first) == {"200", "429", "503", "half", "dropped"}
+    assert 0.3 < 1 - first.count("200") / 150 < 0.5
+    assert endings(serve(seed=3, fail_rate=0.4), 150, **get) == first
+    assert endings(serve(seed=4, fail_rate=0.4), 150, **get) != first
+    assert set(endings(serve(seed=3), 20, **get)) == {"200"}
+
+
+def test_a_dropped_call_of_the_mix_took_effect_or_not(serve: Callable[..., Service]) -> None:
+    service = serve(seed=1)
+    service.put_rows()
+    uri = service.put_rows()
+    service.set_faults(fail_rate=1.0)
+    post = {"method": "POST", "url": JOBS, "json": body(uri)}
+    found = endings(service, 60, **post)
+    assert set(found) == {"429", "503", "half", "dropped"}
+    accepted = len(service.state()["tuning_jobs"])
+    # Half an answer always followed an effect; no answer at all followed one or not.
+    assert found.count("half") < accepted < found.count("half") + found.count("dropped")

@@ -40,12 +40,13 @@ class Faults:
     error_429: float = 0.0
     error_503: float = 0.0
     truncate: float = 0.0
+    fail_rate: float = 0.0
     delay_s: float = 0.0
     list_lag_s: float = 0.0
     retry_after_s: float = 1.0
     denied_projects: tuple[str, ...] = ()
-    require_auth: bool = False
     denied_permissions: tuple[str, ...] = ()
+    require_auth: bool = False
     max_concurrent: int | None = None
 
     def changed(self, given: Any) -> Faults:
@@ -66,7 +67,8 @@ class Faults:
         return asdict(self)
 
 
-_SHARES = ("drop_after_accept", "error_429", "error_503", "truncate")
+_SHARES = ("drop_after_accept", "error_429", "error_503", "truncate", "fail_rate")
+_KINDS = ("error_429", "error_503", "truncate", "drop_before", "drop_after")
 
 
 def _is_of_type(wanted: str, value: Any) -> bool:
@@ -103,19 +105,36 @@ class FaultLayer:
         faults = self.current()
         # One draw a switch and call, so that setting one leaves the others' draws as they were.
         hit = {name: self.random.random() < getattr(faults, name) for name in _SHARES}
+        kind = self.random.choice(_KINDS)
         if faults.delay_s:
             await asyncio.sleep(faults.delay_s)
-        if hit["error_429"]:
-            await answer_error(send, slow_down(faults.retry_after_s))
-        elif hit["error_503"]:
-            await answer_error(send, ApiError(503, "The service is currently unavailable."))
-        elif hit["drop_after_accept"] and scope["method"] == "POST" and _ACCEPTS.search(path):
-            await self.app(scope, receive, _swallow)
-            _hang_up(send)
-        elif hit["truncate"]:
-            await self.app(scope, receive, _Halved(send))
-        else:
-            await self.app(scope, receive, send)
+        is_accept = scope["method"] == "POST" and bool(_ACCEPTS.search(path))
+        match _trouble(hit, kind, is_accept=is_accept):
+            case "error_429":
+                await answer_error(send, slow_down(faults.retry_after_s))
+            case "error_503":
+                await answer_error(send, ApiError(503, "The service is currently unavailable."))
+            case "drop_before":
+                _hang_up(send)
+            case "drop_after":
+                await self.app(scope, receive, _swallow)
+                _hang_up(send)
+            case "truncate":
+                await self.app(scope, receive, _Halved(send))
+            case _:
+                await self.app(scope, receive, send)
+
+
+def _trouble(hit: dict[str, bool], kind: str, *, is_accept: bool) -> str:
+    """Return which trouble a call meets; the switches of one kind come before the mix."""
+    for name in ("error_429", "error_503"):
+        if hit[name]:
+            return name
+    if hit["drop_after_accept"] and is_accept:
+        return "drop_after"
+    if hit["truncate"]:
+        return "truncate"
+    return kind if hit["fail_rate"] else ""
 
 
 async def answer_error(send: Send, error: ApiError) -> None:

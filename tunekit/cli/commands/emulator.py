@@ -60,6 +60,13 @@ SECONDS = click.FloatRange(min=0)
     help="Cut this share of answers in half.",
 )
 @click.option(
+    "--fail-rate",
+    type=SHARE,
+    default=0.0,
+    metavar="P",
+    help="Let this share of calls meet a 429, a 503, half an answer, or none.",
+)
+@click.option(
     "--delay", type=SECONDS, default=0.0, metavar="S", help="Hold every answer back for S seconds."
 )
 @click.option(
@@ -106,6 +113,7 @@ def command(
         error_429=shares["error_429"],
         error_503=shares["error_503"],
         truncate=shares["truncate"],
+        fail_rate=shares["fail_rate"],
         delay_s=shares["delay"],
         list_lag_s=shares["list_lag"],
         denied_projects=denied,
