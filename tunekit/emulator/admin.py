@@ -1,7 +1,8 @@
-"""The emulator's own paths, under `/_emulator/`: state, faults, reset, log."""
+"""The emulator's own paths, under `/_emulator/`: state, faults, jobs, reset, log."""
 
 from __future__ import annotations
 
+from . import tuned_models, wire
 from .wire import JSON
 from .world import Call, World
 
@@ -34,6 +35,35 @@ def set_faults(world: World, call: Call) -> JSON:
     """Set some of the fault switches; the others stay."""
     world.faults = world.faults.changed(call.body)
     return world.faults.wire()
+
+
+def set_job(world: World, call: Call) -> JSON:
+    """Show these fields of a Vertex job from now on; a `state` among them ends its own life.
+
+    For what else no one can make happen: JOB_STATE_EXPIRED, a FAILED job with a model but without
+    an endpoint, a state that does not exist yet. A field that is null is taken away.
+    """
+    key = call.path["job"]
+    for job in world.jobs.values():
+        if job.id == key:
+            job.hold(_fields(call))
+            return job.shown("v1beta1")
+    raise wire.not_found(f"The tuning job {key}")
+
+
+def set_tuned_model(world: World, call: Call) -> JSON:
+    """The same of a Gemini API tuned model; `error` goes to its operation."""
+    model = tuned_models.find(world, call.path["tuned"])
+    model.hold(_fields(call))
+    return model.shown()
+
+
+def _fields(call: Call) -> JSON:
+    if "name" in call.body:
+        raise wire.bad_fields([("name", "A name can't be changed.")])
+    if not isinstance(call.body.get("state", ""), str):
+        raise wire.bad_fields([("state", "Expected the name of a state.")])
+    return dict(call.body)
 
 
 def reset(world: World, call: Call) -> JSON:

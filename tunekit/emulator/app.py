@@ -112,6 +112,8 @@ ADMIN_PATHS: list[tuple[str, str, Handler]] = [
     ("GET", f"{ADMIN}state", admin.state),
     ("GET", f"{ADMIN}faults", admin.faults),
     ("PUT", f"{ADMIN}faults", admin.set_faults),
+    ("PUT", f"{ADMIN}jobs/{{job}}", admin.set_job),
+    ("PUT", f"{ADMIN}tunedModels/{{tuned}}", admin.set_tuned_model),
     ("POST", f"{ADMIN}reset", admin.reset),
     ("GET", f"{ADMIN}log", admin.log),
 ]
@@ -132,9 +134,9 @@ def make_app(world: World) -> FaultLayer:
                 add("POST", full, _with_verb(handler, verb), version, locked=False)
         for method, path, handler in VERTEX:
             add(method, f"/{version}{path}", handler, version)
+    add("GET", "/v1beta1/publishers/google/models", publishers.list_, "v1beta1")
     for path, handler in GEMINI_GENERATING:
         for verb in ("generateContent", "streamGenerateContent"):
-    add("GET", "/v1beta1/publishers/google/models", publishers.list_, "v1beta1")
             full = "/v1beta" + path.replace("{verb}", verb)
             add("POST", full, _with_verb(handler, verb), "v1beta", locked=False)
     for method, path, handler in GEMINI_API:

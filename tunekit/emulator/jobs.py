@@ -20,7 +20,11 @@ CAPACITY_S = 20.0
 POST_S = 30.0
 CANCELLING_S = 5.0
 
-ENDED = tuple(f"JOB_STATE_{end}" for end in ("SUCCEEDED", "FAILED", "CANCELLED"))
+ENDED = tuple(
+    f"JOB_STATE_{end}"
+    for end in ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED")
+)
+CANCELLED_TEXT = "The tuning job was cancelled."
 MOST_CHECKPOINTS = 10
 SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
 
@@ -64,6 +68,9 @@ class Job:
 
     @property
     def is_ended(self) -> bool:
+        # Bytes, URI and kind of each training file that the tuned model knows, its parents' first.
+        self.files: list[tuple[bytes, str, str]] = []
+        self.is_held = False
         return self.wire["state"] in ENDED
 
     def shown(self, version: str) -> JSON:
@@ -82,7 +89,10 @@ class Job:
     def cancel(self) -> None:
         """Ask the job to end; it may still succeed or fail first."""
         with self.world.lock:
-            if not self.is_ended:
+            if self.is_held:
+                error = {"code": CANCELLED, "message": CANCELLED_TEXT}
+                self.hold({"state": "JOB_STATE_CANCELLED", "error": error})
+            elif not self.is_ended:
                 self._state("CANCELLING")
         self.run.stop.set()
 
@@ -91,6 +101,24 @@ class Job:
         assert value in JOB_STATES  # noqa: S101
         with self.world.lock:
             self.wire["state"] = value
+    def hold(self, fields: JSON) -> None:
+        """Show these fields from now on; a `state` among them ends the job's own life."""
+        with self.world.lock:
+            self.wire = {k: v for k, v in {**self.wire, **fields}.items() if v is not None}
+            self.wire["updateTime"] = self.world.now()
+            if "state" not in fields:
+                return
+            self.is_held = True
+            self.run.forget()
+            if not self.is_ended:
+                self.wire.pop("endTime", None)
+                return
+            self.wire.setdefault("endTime", self.world.now())
+            if "tuningJobState" not in fields:
+                self.wire.pop("tuningJobState", None)
+            if self.metrics:
+                self.metrics.end(fields["state"].removeprefix("JOB_STATE_"))
+
             self.wire["updateTime"] = self.world.now()
             if value in ENDED:
                 self.wire["endTime"] = self.world.now()
@@ -103,6 +131,7 @@ class Job:
         self.run.wait(self.world.wait_s(wait_s))
 
     def _live(self) -> None:
+            self._require_going()
         try:
             self.run.wait(self.world.wait_s(PENDING_S))
             self._begin()
@@ -123,7 +152,7 @@ class Job:
             self._finish()
         except Stopped:
             self.run.forgotten.wait(self.world.wait_s(CANCELLING_S))
-            self._end("CANCELLED", CANCELLED, "The tuning job was cancelled.")
+            self._end("CANCELLED", CANCELLED, CANCELLED_TEXT)
         except rows.RowsRefused as refused:
             self._end("FAILED", INVALID_ARGUMENT, str(refused))
         except FileNotFoundError as missing:
@@ -141,7 +170,7 @@ class Job:
             self.wire["experiment"] = self.metrics.experiment
 
     def _require_going(self) -> None:
-        # A cancel that was answered between two waits must not be overwritten by RUNNING.
+        # What a cancel or the admin path set between two waits must not be overwritten.
         if self.run.stop.is_set():
             raise Stopped
 
@@ -152,6 +181,8 @@ class Job:
             if self.metrics:
                 self.metrics.end(state)
 
+            if self.is_held:
+                return
     def _read(self) -> trainer.Plan:
         train = self._rows(self.wanted.train_uri)
         validation: list[rows.Row] = []
@@ -179,6 +210,7 @@ class Job:
         chosen: JSON = {"epochCount": str(plan.epochs), "adapterSize": "ADAPTER_SIZE_FOUR"}
         if self.wanted.kind == "open":
             chosen["batchSize"] = str(plan.batch_size)
+            self._require_going()
         else:
             chosen["learningRateMultiplier"] = self.wanted.multiplier
         self.wire[self.wanted.spec] = {**spec, "hyperParameters": {**chosen, **given}}
@@ -204,6 +236,7 @@ class Job:
     def _finish(self) -> None:
         assert self.last  # noqa: S101
         epochs = self.last.epoch
+            self._require_going()
         steps_an_epoch = self.last.total_steps // epochs
         kept = trainer.checkpoints(self.world.folder / self.id, most=MOST_CHECKPOINTS)
         if self.wanted.is_last_only:

@@ -74,6 +74,18 @@ class TunedModel:
         }
         self.folder = world.folder / f"{key}-{world.new_id()}"
         self.run = Run(self._live, self.name)
+        self.is_held = False
+
+    def hold(self, fields: JSON) -> None:
+        """Show these fields from now on; a `state` among them ends the model's own making."""
+        with self.world.lock:
+            error = fields.pop("error", self.error)
+            if "state" in fields:
+                self.is_held = True
+                self.run.forget()
+            self.error = error
+            self.wire = {k: v for k, v in {**self.wire, **fields}.items() if v is not None}
+            self.wire["updateTime"] = self.world.now()
 
     def checkpoint(self) -> Path:
         """Return the last epoch's checkpoint."""
@@ -133,8 +145,8 @@ class TunedModel:
             return
         except Exception as error:
             # The thread must end in a state that a client can see, whatever happened.
-            self.error = {"code": INTERNAL, "message": f"Internal error: {type(error).__name__}."}
-            self._end("FAILED")
+            text = f"Internal error: {type(error).__name__}."
+            self._end("FAILED", {"code": INTERNAL, "message": text})
 
     def _on_step(self, step: StepReport) -> None:
         snapshot = {
@@ -144,10 +156,14 @@ class TunedModel:
             "computeTime": self.world.now(),
         }
         with self.world.lock:
-            self.snapshots.append(snapshot)
+            if not self.is_held:
+                self.snapshots.append(snapshot)
 
-    def _end(self, state: str) -> None:
+    def _end(self, state: str, error: JSON | None = None) -> None:
         with self.world.lock:
+            if self.is_held:
+                return
+            self.error = error
             now = self.world.now()
             self.wire["tuningTask"]["completeTime"] = now
             self.wire["updateTime"] = now
@@ -241,6 +257,13 @@ def get_operation(world: World, call: Call) -> JSON:
     return model.progress()
 
 
+def list_operations(world: World, call: Call) -> JSON:
+    """Return the one operation that a tuned model has."""
+    model = find(world, call.path["tuned"])
+    shown, token = page([(1, model.progress())], call.query, default=10, most=1000)
+    return listed("operations", shown, token)
+
+
 def list_(world: World, call: Call) -> JSON:
     """Return one page, newest first; `filter` is words to be found in name or description."""
     # Whose a model is has no meaning here: all are mine, and readable by everyone.
@@ -257,13 +280,6 @@ def list_(world: World, call: Call) -> JSON:
 def _text_of(model: TunedModel) -> str:
     shown = (model.name, model.wire.get("displayName", ""), model.wire.get("description", ""))
     return " ".join(shown).lower()
-def list_operations(world: World, call: Call) -> JSON:
-    """Return the one operation that a tuned model has."""
-    model = find(world, call.path["tuned"])
-    shown, token = page([(1, model.progress())], call.query, default=10, most=1000)
-    return listed("operations", shown, token)
-
-
 
 
 def patch(world: World, call: Call) -> JSON:

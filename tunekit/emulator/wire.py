@@ -58,6 +58,7 @@ ENUMS: Mapping[str, Mapping[str, int]] = {
     "launchStage": {"GA": 4},
     "versionState": {"VERSION_STATE_STABLE": 1},
 }
+NUMBER_OF_NEW_STATE = 99
 STATUS_OF_CODE = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -192,7 +193,9 @@ def with_enum_numbers(value: Any) -> Any:
     result: JSON = {}
     for key, inner in value.items():
         if key in ENUMS and isinstance(inner, str):
-            result[key] = ENUMS[key].get(inner, inner)
+            # Only the admin path makes states that are none; others are faults of ours to be seen.
+            unknown = NUMBER_OF_NEW_STATE if inner.startswith("JOB_STATE_") else inner
+            result[key] = ENUMS[key].get(inner, unknown)
         else:
             # An operation's metadata is a message with enums; a context's is the caller's map.
             is_free = key in _FREE_MAPS and not (isinstance(inner, dict) and "@type" in inner)
