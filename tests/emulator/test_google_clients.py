@@ -14,9 +14,17 @@ import pytest
 from tests.emulator.service import Service
 from tests.emulator.test_command import started
 
+
+def is_there(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # not even its namespace
+        return False
+
+
 NEEDS = ("google.generativeai", "google.genai", "vertexai", "google.cloud.storage", "pandas")
 # Looked for, not imported: the script does that, in its own process.
-LACKS = [package for package in NEEDS if importlib.util.find_spec(package) is None]
+LACKS = [package for package in NEEDS if not is_there(package)]
 pytestmark = [
     pytest.mark.skipif(bool(LACKS), reason=f"needs {', '.join(LACKS)} (extra dev)"),
     pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl"),
@@ -53,7 +61,7 @@ def test_every_client_ends_as_on_the_service() -> None:
 def test_what_the_clients_send_is_documented(serve: Callable[..., Service]) -> None:
     service = serve(checks_requests=True)
     assert steps(run(service.url))
-    assert service.watched.requests > 100
+    assert service.watched.requests > 50
 
 
 def test_the_script_ends_at_the_first_step_that_is_not_so(
