@@ -26,8 +26,8 @@ def serving_location(base_model: str, location: str) -> str:
 def deploy(world: World, job: Job, marks: Marks) -> JSON:
     """Make the model and endpoints of (epoch, step, folder) checkpoints; return `tunedModel`."""
     parent = f"projects/{job.project}/locations/{job.location}"
-    base = job.wire.get("baseModel", "")
-    where = f"projects/{job.project}/locations/{serving_location(base, job.location)}"
+    served = serving_location(job.wanted.base_model, job.location)
+    where = f"projects/{job.project}/locations/{served}"
     now = world.now()
     # The label by which google-genai lists tuned models.
     labels = {**job.wire.get("labels", {}), "tune-type": "sft"}
@@ -63,6 +63,7 @@ def deploy(world: World, job: Job, marks: Marks) -> JSON:
             {"endpoint": endpoint, "deployedModelId": deployed_id, "checkpointId": str(number)}
         )
         shown.append({**mark, "endpoint": endpoint})
+    world.models_jobs[model] = job.name
     world.models[model] = {
         "name": model,
         "displayName": title,

@@ -31,8 +31,13 @@ SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a create asked for, checked and read."""
+    """What a create asked for, checked and read.
 
+    `base_model` is where tuning once began, `earlier` the job whose tuned model is tuned further.
+    """
+
+    base_model: str
+    earlier: Job | None
     spec: str
     kind: str
     train_uri: str
@@ -63,14 +68,14 @@ class Job:
             "updateTime": now,
         }
         self.run = Run(self._live, f"tuning-job-{self.id}")
+        # Bytes, URI and kind of each training file that the tuned model knows, its parents' first.
+        self.files: list[tuple[bytes, str, str]] = []
+        self.is_held = False
         self.metrics: metadata.Metrics | None = None
         self.last: StepReport | None = None
 
     @property
     def is_ended(self) -> bool:
-        # Bytes, URI and kind of each training file that the tuned model knows, its parents' first.
-        self.files: list[tuple[bytes, str, str]] = []
-        self.is_held = False
         return self.wire["state"] in ENDED
 
     def shown(self, version: str) -> JSON:
@@ -96,11 +101,6 @@ class Job:
                 self._state("CANCELLING")
         self.run.stop.set()
 
-    def _state(self, state: str) -> None:
-        value = f"JOB_STATE_{state}"
-        assert value in JOB_STATES  # noqa: S101
-        with self.world.lock:
-            self.wire["state"] = value
     def hold(self, fields: JSON) -> None:
         """Show these fields from now on; a `state` among them ends the job's own life."""
         with self.world.lock:
@@ -119,6 +119,11 @@ class Job:
             if self.metrics:
                 self.metrics.end(fields["state"].removeprefix("JOB_STATE_"))
 
+    def _state(self, state: str) -> None:
+        value = f"JOB_STATE_{state}"
+        assert value in JOB_STATES  # noqa: S101
+        with self.world.lock:
+            self.wire["state"] = value
             self.wire["updateTime"] = self.world.now()
             if value in ENDED:
                 self.wire["endTime"] = self.world.now()
@@ -126,12 +131,12 @@ class Job:
 
     def _detail(self, state: str, wait_s: float) -> None:
         with self.world.lock:
+            self._require_going()
             self.wire["tuningJobState"] = f"TUNING_JOB_STATE_{state}"
             self.wire["updateTime"] = self.world.now()
         self.run.wait(self.world.wait_s(wait_s))
 
     def _live(self) -> None:
-            self._require_going()
         try:
             self.run.wait(self.world.wait_s(PENDING_S))
             self._begin()
@@ -176,21 +181,27 @@ class Job:
 
     def _end(self, state: str, code: int, message: str) -> None:
         with self.world.lock:
+            if self.is_held:
+                return
             self.wire["error"] = {"code": code, "message": message}
             self._state(state)
             if self.metrics:
                 self.metrics.end(state)
 
-            if self.is_held:
-                return
     def _read(self) -> trainer.Plan:
-        train = self._rows(self.wanted.train_uri)
+        own = self._file(self.wanted.train_uri)
+        train = rows.read_rows(*own)
+        # The small models can't be trained further: their vocabulary is their first data's. What
+        # the parent learned from is learned again, with the new rows.
+        earlier = self.wanted.earlier.files if self.wanted.earlier else []
+        known = [row for file in earlier for row in rows.read_rows(*file)]
+        self.files = [*earlier, own]
         validation: list[rows.Row] = []
         if self.wanted.validation_uri:
-            validation = self._rows(self.wanted.validation_uri)
+            validation = rows.read_rows(*self._file(self.wanted.validation_uri))
             rows.check_validation(train, validation)
         plan = trainer.make_plan(
-            [(row.prompt, row.response) for row in train],
+            [(row.prompt, row.response) for row in known + train],
             [(row.prompt, row.response) for row in validation],
             epochs=self.wanted.epochs,
             batch_size=self.wanted.batch_size,
@@ -199,6 +210,7 @@ class Job:
         )
         stats = rows.data_stats(train, kind=self.wanted.kind, steps=plan.total_steps)
         with self.world.lock:
+            self._require_going()
             self.wire["tuningDataStats"] = stats
             self.wire["tuningJobMetadata"] = {"completedEpochCount": "0", "completedStepCount": "0"}
             self._fill_in(plan)
@@ -210,21 +222,21 @@ class Job:
         chosen: JSON = {"epochCount": str(plan.epochs), "adapterSize": "ADAPTER_SIZE_FOUR"}
         if self.wanted.kind == "open":
             chosen["batchSize"] = str(plan.batch_size)
-            self._require_going()
         else:
             chosen["learningRateMultiplier"] = self.wanted.multiplier
         self.wire[self.wanted.spec] = {**spec, "hyperParameters": {**chosen, **given}}
 
-    def _rows(self, uri: str) -> list[rows.Row]:
+    def _file(self, uri: str) -> tuple[bytes, str, str]:
         with self.world.lock:
             data = self.world.storage.read(uri)
         if data is None:
             raise FileNotFoundError(f"The dataset {uri} is not found.")
-        return rows.read_rows(data, uri, self.wanted.kind)
+        return data, uri, self.wanted.kind
 
     def _on_step(self, step: StepReport) -> None:
         assert self.metrics  # noqa: S101
         with self.world.lock:
+            self._require_going()
             self.last = step
             done = step.epoch if step.mean_loss is not None else step.epoch - 1
             self.wire["tuningJobMetadata"] = {
@@ -236,7 +248,6 @@ class Job:
     def _finish(self) -> None:
         assert self.last  # noqa: S101
         epochs = self.last.epoch
-            self._require_going()
         steps_an_epoch = self.last.total_steps // epochs
         kept = trainer.checkpoints(self.world.folder / self.id, most=MOST_CHECKPOINTS)
         if self.wanted.is_last_only:

@@ -157,8 +157,8 @@ def _read_wanted(world: World, call: Call) -> Wanted:
         raise bad_fields([("tuning_spec", text + " (others are not emulated).")])
     spec = body[specs[0]]
     hyper = spec.get("hyperParameters", {})
-    base = _base_model(world, body, location)
-    is_open = "/" in base and not base.startswith("projects/")
+    base, earlier = _base_model(world, body, location)
+    is_open = "/" in base
     kind = "preference" if specs[0] == SPECS[1] else "open" if is_open else "gemini"
     violations = _violations(world, body, spec, base, location)
     if violations:
@@ -166,6 +166,8 @@ def _read_wanted(world: World, call: Call) -> Wanted:
     multiplier = real(hyper.get("learningRateMultiplier"), "learning_rate_multiplier")
     rate = real(hyper.get("learningRate"), "learning_rate")
     return Wanted(
+        base_model=base,
+        earlier=earlier,
         spec=specs[0],
         kind=kind,
         train_uri=spec["trainingDatasetUri"],
@@ -178,8 +180,11 @@ def _read_wanted(world: World, call: Call) -> Wanted:
     )
 
 
-def _base_model(world: World, body: JSON, location: str) -> str:
-    """Return what is tuned. ApiError 400 or 404 where there is no such model."""
+def _base_model(world: World, body: JSON, location: str) -> tuple[str, Job | None]:
+    """Return the base model, and the job whose tuned model is tuned further.
+
+    ApiError 400 or 404 where there is no such model.
+    """
     earlier = body.get("preTunedModel") or {}
     named = str(body.get("baseModel") or earlier.get("tunedModelName") or "")
     if not named:
@@ -193,14 +198,20 @@ def _base_model(world: World, body: JSON, location: str) -> str:
         checkpoints = [c["checkpointId"] for c in world.models[model].get("checkpoints", [])]
         if earlier.get("checkpointId") and earlier["checkpointId"] not in checkpoints:
             raise bad_fields([("tuning_job.pre_tuned_model.checkpoint_id", "No such checkpoint.")])
-        return model
+        maker = world.jobs[world.models_jobs[model]]
+        if maker.location != location:
+            text = f"The model {named} can only be tuned further in {maker.location}."
+            raise ApiError(400, text, status="FAILED_PRECONDITION")
+        if earlier:
+            earlier["baseModel"] = maker.wanted.base_model
+        return maker.wanted.base_model, maker
     if "/" not in name and name not in GEMINI:
         raise bad_fields([("tuning_job.base_model", f"Base model {named} is not supported.")])
     is_third = name.startswith("gemini-3")
     if (is_third and location not in GEMINI_3_REGIONS) or (name in GEMINI and location == "global"):
         text = f"Base model {named} can't be tuned in {location}."
         raise ApiError(400, text, status="FAILED_PRECONDITION")
-    return name
+    return name, None
 
 
 def _violations(
@@ -226,7 +237,7 @@ def _violations(
         found.append(("hyper_parameters.adapter_size", f"Invalid value ({size!r})."))
     elif base == "gemini-2.5-pro" and size and size not in _ADAPTERS_OF_PRO:
         found.append(("hyper_parameters.adapter_size", f"{size} is not supported for {base}."))
-    is_open = "/" in base and not base.startswith("projects/")
+    is_open = "/" in base
     for field in ("batchSize", "learningRate"):
         if hyper.get(field) and not is_open:
             text = f"{field} is only available for open source models."

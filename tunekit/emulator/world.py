@@ -82,6 +82,7 @@ class World:
         self.storage = Storage()
         self.jobs: dict[str, Job] = {}
         self.models: dict[str, JSON] = {}
+        self.models_jobs: dict[str, str] = {}
         self.endpoints: dict[str, JSON] = {}
         self.checkpoints: dict[str, Path] = {}
         self.contexts: dict[str, JSON] = {}
