@@ -89,7 +89,8 @@ def test_a_job_held_without_a_state_goes_on(service: Service) -> None:
     assert service.until(name, "SUCCEEDED")["description"] == "new"
 
 
-def test_a_tuned_model_fails_with_its_operation(service: Service) -> None:
+def test_a_tuned_model_fails_with_its_operation(serve: Callable[..., Service]) -> None:
+    service = serve(time_scale=1)
     rows = [{"textInput": a, "output": b} for a, b in pairs(20)]
     task = {"trainingData": {"examples": {"examples": rows}}}
     body = {"baseModel": "models/gemini-1.5-flash-001-tuning", "tuningTask": task}
@@ -100,6 +101,11 @@ def test_a_tuned_model_fails_with_its_operation(service: Service) -> None:
     ended = service.call("GET", f"/v1beta/{operation['name']}")
     assert (ended["done"], ended["error"]) == (True, error)
     asked = {"contents": [{"parts": [{"text": "x"}]}]}
+    service.call("POST", "/v1beta/tunedModels/m:generateContent", asked, status=400)
+    # Stopped before it had learned anything, it can't answer whatever it is said to be.
+    service.call("PUT", "/_emulator/tunedModels/m", {"state": "ACTIVE", "error": None})
+    assert service.call("GET", f"/v1beta/{operation['name']}")["response"]
+    service.emulator.world.tuned_models["tunedModels/m"].run.thread.join(timeout=10)
     service.call("POST", "/v1beta/tunedModels/m:generateContent", asked, status=400)
 
 

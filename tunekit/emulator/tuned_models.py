@@ -239,8 +239,9 @@ def find(world: World, key: str) -> TunedModel:
 def find_ready(world: World, key: str) -> TunedModel:
     """Return a tuned model that can answer. ApiError 404 or 400."""
     model = find(world, key)
-    if model.wire["state"] != "ACTIVE":
-        raise wire.precondition(f"{model.name} is in state {model.wire['state']}, not ACTIVE.")
+    # Held by the admin path, it may be ACTIVE before anything was trained.
+    if model.wire["state"] != "ACTIVE" or not model.checkpoint().exists():
+        raise wire.precondition(f"{model.name} is in state {model.wire['state']} and can't answer.")
     return model
 
 
