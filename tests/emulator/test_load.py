@@ -45,3 +45,28 @@ def test_closing_stops_what_runs(serve: Callable[..., Service]) -> None:
     service.emulator.__exit__(None, None, None)
     assert time.monotonic() - began < 5
     assert not service.emulator.world.folder.exists()
+
+
+def test_an_endless_job_leaves_others_their_turn(serve: Callable[..., Service]) -> None:
+    service = serve(time_scale=100_000)
+    uri = service.put_rows(count=200)
+    endless = [
+        service.create(uri=uri, hyperParameters={"epochCount": 100_000})["name"] for _ in range(2)
+    ]
+    for name in endless:
+        service.until(name, "RUNNING")
+    service.tuned(uri=uri, hyperParameters={"epochCount": 1})
+
+    def steps() -> list[int]:
+        jobs = [service.call("GET", f"/v1beta1/{name}") for name in endless]
+        return [int(job["tuningJobMetadata"]["completedStepCount"]) for job in jobs]
+
+    before = steps()
+    end = time.monotonic() + 30
+    while not all(now > then for now, then in zip(steps(), before, strict=True)):
+        assert time.monotonic() < end, (before, steps())
+        time.sleep(0.05)
+    for name in endless:
+        service.call("POST", f"/v1/{name}:cancel")
+    for name in endless:
+        service.until(name, "CANCELLED")

@@ -147,7 +147,7 @@ class Job:
             trainer.train(
                 plan,
                 self.run,
-                self.world.slots,
+                self.world.turns,
                 folder=self.world.folder / self.id,
                 step_s=self.world.wait_s(trainer.STEP_S),
                 on_start=lambda: self._detail("TUNING", 0),

@@ -134,7 +134,7 @@ class TunedModel:
             trainer.train(
                 plan,
                 self.run,
-                self.world.slots,
+                self.world.turns,
                 folder=self.folder,
                 step_s=self.world.wait_s(trainer.STEP_S),
                 on_start=lambda: None,

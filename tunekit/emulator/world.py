@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .faults import Faults
 from .storage import Storage
-from .trainer import Slots
+from .trainer import Turns
 from .wire import JSON, camel, timestamp
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.lock = threading.RLock()
-        self.slots = Slots()
+        self.turns = Turns()
         self.folder = Path(tempfile.mkdtemp(prefix="tunekit-emulator-"))
         self.log: deque[JSON] = deque(maxlen=LOG_LENGTH)
         self.on_reset: Callable[[], None] = lambda: None
