@@ -88,7 +88,7 @@ def test_detail_states_come_in_order_and_only_in_v1beta1(serve: Callable[..., Se
 
 
 def test_a_cancelled_job_says_so(serve: Callable[..., Service]) -> None:
-    service = serve(time_scale=10)
+    service = serve(time_scale=2)
     name = service.create(hyperParameters={"epochCount": "50"})["name"]
     assert service.call("POST", f"/v1/{name}:cancel") == {}
     assert service.call("GET", f"/v1/{name}")["state"] == "JOB_STATE_CANCELLING"
