@@ -120,9 +120,14 @@ def test_mutated_values_end_in_problems_only(tmp_path: Path) -> None:
         {"a": None},
         {"train": 2},
         "x" * 99,
+        "preference",
+        "qa",
+        {"experiment": "qa"},
+        {"gcs": "gs://bucket/a"},
+        {"input": "a", "chosen": "a", "rejected": "a"},
     ]
     for _ in range(500):
-        data = json.loads(json.dumps(BASE))
+        data = json.loads(json.dumps(random_.choice((BASE, CONTINUED))))
         for _ in range(random_.randint(1, 3)):
             place(data, random_, json.loads(json.dumps(random_.choice(values))))
         text = json.dumps(data)
@@ -157,6 +162,13 @@ BASE = {
     "evaluate": {"split": "test", "metrics": ["exact_match"], "generation": {"top_k": 1}},
     "limits": {"max_duration": "4h"},
     "lifecycle": {"retries": 1},
+}
+CONTINUED = {
+    **BASE,
+    "display_name": "QA",
+    "base_model": {"experiment": "other", "checkpoint": "best"},
+    "dataset": {"source": {"gcs": "gs://bucket/a", "test": "gs://bucket/b"}},
+    "tuning": {"method": "preference", "export_last_checkpoint_only": True},
 }
 
 

@@ -62,6 +62,8 @@ def _as_text(key: str, schema: Mapping[str, Any], value: Any) -> str:
 
 
 def _as_claim(value: Any) -> str:
+    if isinstance(value, list | dict):
+        return "write true or false"
     word = value.lower() if isinstance(value, str) else value
     if word in _YES or word in ("true", 1):
         return "write true, without quotes"
