@@ -56,7 +56,7 @@ def test_a_bom_and_crlf_are_tolerated(tmp_path: Path) -> None:
     crlf = FULL.replace("\n", "\r\n").encode()
     experiment = one(tmp_path, b"\xef\xbb\xbf" + crlf)
     assert experiment.dataset.prompt == "Input:\n{input}\n"
-    assert experiment.places["tuning.epochs"] == Location("x.yaml", 19, 3)
+    assert experiment.places["tuning.epochs"] == Location("x.yaml", 20, 3)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])

@@ -21,7 +21,7 @@ from tunekit.model import (
     Source,
     Tuning,
 )
-from tunekit.spec import Loaded, load_experiments
+from tunekit.spec import Loaded, from_document, load_experiments
 
 MINIMAL = """\
 name: qa
@@ -33,6 +33,7 @@ dataset: {source: {path: data/qa.jsonl}}
 FULL = """\
 # yaml-language-server: $schema=../schemas/experiment.schema.json
 name: pii-masking
+display_name: PII masking, v2
 description: Mask personal data in support messages
 tags: {team: privacy}
 provider: vertex
@@ -54,6 +55,7 @@ tuning:
   learning_rate: 1e-3
   adapter_size: 4
   seed: 3
+  export_last_checkpoint_only: true
 evaluate:
   split: test
   metrics: [token_f1]
@@ -101,7 +103,12 @@ def test_every_key_reaches_the_experiment(tmp_path: Path) -> None:
         shuffle_seed=7,
     )
     assert experiment.tuning == Tuning(
-        epochs=2, batch_size=4, learning_rate=0.001, adapter_size=4, seed=3
+        epochs=2,
+        batch_size=4,
+        learning_rate=0.001,
+        adapter_size=4,
+        seed=3,
+        export_last_checkpoint_only=True,
     )
     assert experiment.evaluate == EvaluationSpec(
         metrics=("token_f1",),
@@ -112,6 +119,7 @@ def test_every_key_reaches_the_experiment(tmp_path: Path) -> None:
         state="cancelled", on_change="finish", retries=1, protect=True
     )
     assert (experiment.name, experiment.provider) == ("pii-masking", "vertex")
+    assert experiment.display_name == "PII masking, v2"
     assert (experiment.description[:4], experiment.tags) == ("Mask", {"team": "privacy"})
 
 
@@ -123,6 +131,40 @@ def test_what_is_left_out_gets_the_documented_default(tmp_path: Path) -> None:
     assert experiment.evaluate == EvaluationSpec()
     assert experiment.lifecycle == Lifecycle()
     assert experiment.limits == Limits()
+
+
+def test_preference_tuning_has_answers_of_its_own(tmp_path: Path) -> None:
+    line = "tuning: {method: preference}"
+    assert one(tmp_path, with_line(line)).dataset.columns == {
+        "input": "input",
+        "chosen": "chosen",
+        "rejected": "rejected",
+    }
+    columns = "{input: q, chosen: a, rejected: b}"
+    text = with_line(line).replace("qa.jsonl}", f"qa.jsonl}}, columns: {columns}")
+    experiment = one(tmp_path, text)
+    assert experiment.tuning.method == "preference"
+    assert experiment.dataset.columns == {"input": "q", "chosen": "a", "rejected": "b"}
+    assert from_document(experiment.document).dataset == experiment.dataset
+
+
+def test_a_supervised_prompt_may_have_a_column_called_chosen(tmp_path: Path) -> None:
+    columns = "{input: q, output: a, chosen: c}"
+    one(tmp_path, MINIMAL.replace("qa.jsonl}", f"qa.jsonl}}, columns: {columns}"))
+
+
+@pytest.mark.parametrize("names", [(), ("validation",), ("test",), ("validation", "test")])
+def test_ready_made_objects_are_the_splits(tmp_path: Path, names: tuple[str, ...]) -> None:
+    others = "".join(f", {name}: gs://bucket/{name}.jsonl" for name in names)
+    text = MINIMAL.replace("path: data/qa.jsonl", f"gcs: gs://bucket/train.jsonl{others}")
+    for name in names:
+        text += f"evaluate: {{split: {name}}}\n" if name == names[-1] else ""
+    experiment = one(tmp_path, text)
+    assert experiment.dataset.split == dict.fromkeys(("train", *names), 1.0)
+    assert experiment.dataset.source.objects() == {
+        name: f"gs://bucket/{name}.jsonl" for name in ("train", *names)
+    }
+    assert from_document(experiment.document).dataset == experiment.dataset
 
 
 def test_the_document_is_what_was_written_and_is_json(tmp_path: Path) -> None:
@@ -138,10 +180,10 @@ def test_the_document_is_what_was_written_and_is_json(tmp_path: Path) -> None:
 def test_places_are_of_keys_and_of_list_items(tmp_path: Path) -> None:
     experiment = one(tmp_path, FULL)
     assert experiment.where == Location("x.yaml", 2, 1)
-    assert experiment.places["tuning.epochs"] == Location("x.yaml", 19, 3)
-    assert experiment.places["dataset.columns.input"] == Location("x.yaml", 9, 13)
-    assert experiment.places["evaluate.metrics.0"] == Location("x.yaml", 26, 13)
-    assert experiment.at("tuning.epochs.nothing") == Location("x.yaml", 19, 3)
+    assert experiment.places["tuning.epochs"] == Location("x.yaml", 20, 3)
+    assert experiment.places["dataset.columns.input"] == Location("x.yaml", 10, 13)
+    assert experiment.places["evaluate.metrics.0"] == Location("x.yaml", 28, 13)
+    assert experiment.at("tuning.epochs.nothing") == Location("x.yaml", 20, 3)
     assert "limits.max_cost_usd" in set(experiment.places)
 
 

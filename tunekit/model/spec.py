@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+# What of `columns` is an answer, by method; the first is what an evaluation expects.
+ANSWERS: Mapping[str, tuple[str, ...]] = {
+    "supervised": ("output",),
+    "preference": ("chosen", "rejected"),
+}
+
 
 class Severity(StrEnum):
     ERROR = "error"
@@ -46,16 +52,22 @@ class Problem:
 class Source:
     """Where rows come from: exactly one of `path`, `hub`, `gcs`.
 
-    A `gcs` object holds ready-made lines, used where it lies; `validation` is its companion.
+    A `gcs` object holds ready-made lines, used where it lies; so do `validation` and `test`.
     """
 
     path: str | None = None
     hub: str | None = None
     gcs: str | None = None
     validation: str | None = None
+    test: str | None = None
     config: str | None = None
     split: str | None = None
     revision: str | None = None
+
+    def objects(self) -> dict[str, str]:
+        """Return the Cloud Storage object of each split, none where rows are not ready-made."""
+        named = {"train": self.gcs, "validation": self.validation, "test": self.test}
+        return {name: uri for name, uri in named.items() if uri is not None}
 
     def __str__(self) -> str:
         return self.path or self.gcs or f"hub:{self.hub}"

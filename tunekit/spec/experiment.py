@@ -17,9 +17,10 @@ from tunekit.model import (
     Source,
     Tuning,
 )
+from tunekit.model.spec import ANSWERS
 from tunekit.spec.nodes import Document, Places
 
-DEFAULT_COLUMNS = {"input": "input", "output": "output"}
+DEFAULT_METHOD = "supervised"
 DEFAULT_PROMPT = "{input}"
 DEFAULT_SPLIT = {"train": 1.0}
 # Checkpoints that are chosen by a rule; any other word is an id.
@@ -38,11 +39,12 @@ def build_experiment(data: Mapping[str, Any], document: Document) -> Experiment:
         base_model=base.shown,
         parent=base.parent,
         base_checkpoint=base.checkpoint,
-        dataset=_dataset(data["dataset"]),
+        dataset=_dataset(data["dataset"], data.get("tuning", {}).get("method", DEFAULT_METHOD)),
         tuning=_tuning(data.get("tuning", {})),
         evaluate=_evaluation(data.get("evaluate", {})),
         limits=_limits(data.get("limits", {})),
         lifecycle=_lifecycle(data.get("lifecycle", {})),
+        display_name=data.get("display_name", ""),
         description=data.get("description", ""),
         tags=data.get("tags", {}),
         document=data,
@@ -70,12 +72,20 @@ def _base(written: str | Mapping[str, str]) -> _Base:
     return _Base(f"{name} ({which})", Parent(name, checkpoint))
 
 
-def _dataset(data: Mapping[str, Any]) -> DatasetSpec:
+def default_columns(method: str) -> dict[str, str]:
+    """Return the columns of a spec that names none: each by its own name."""
+    return {name: name for name in ("input", *ANSWERS[method])}
+
+
+def _dataset(data: Mapping[str, Any], method: str) -> DatasetSpec:
+    source = Source(**data["source"])
+    # Ready-made objects are used whole, each for its own split.
+    whole = dict.fromkeys(source.objects(), 1.0)
     return DatasetSpec(
-        source=Source(**data["source"]),
-        columns=data.get("columns", DEFAULT_COLUMNS),
+        source=source,
+        columns=data.get("columns") or default_columns(method),
         prompt=data.get("prompt", DEFAULT_PROMPT),
-        split=data.get("split", DEFAULT_SPLIT),
+        split=whole or data.get("split", DEFAULT_SPLIT),
         system_instruction=data.get("system_instruction"),
         take=_integer(data.get("take")),
         shuffle_seed=_integer(data.get("shuffle", {}).get("seed")),
@@ -84,13 +94,14 @@ def _dataset(data: Mapping[str, Any]) -> DatasetSpec:
 
 def _tuning(data: Mapping[str, Any]) -> Tuning:
     return Tuning(
-        method=data.get("method", "supervised"),
+        method=data.get("method", DEFAULT_METHOD),
         epochs=_integer(data.get("epochs")),
         batch_size=_integer(data.get("batch_size")),
         learning_rate=_real(data.get("learning_rate")),
         learning_rate_multiplier=_real(data.get("learning_rate_multiplier")),
         adapter_size=_integer(data.get("adapter_size")),
         seed=_integer(data.get("seed")),
+        export_last_checkpoint_only=data.get("export_last_checkpoint_only", False),
     )
 
 

@@ -89,7 +89,7 @@ def load_document(
     refused = schema_findings("experiment", data)
     findings += [finding for finding in refused if finding.steps not in filled]
     if isinstance(data, dict) and are_complete(refused):
-        bad = [finding.steps for finding in refused if finding.steps]
+        bad = [finding.broken for finding in refused if finding.broken]
         findings += meaning_findings(data, bad)
     problems = [as_problem(finding, document) for finding in findings]
     problems = without_shadows(problems, document)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from tunekit.model import Severity
-from tunekit.spec.experiment import BEST, duration_s
+from tunekit.model.spec import ANSWERS
+from tunekit.spec.experiment import BEST, DEFAULT_METHOD, default_columns, duration_s
 from tunekit.spec.nodes import Document, Step, strings
 from tunekit.spec.sentences import Finding
 from tunekit.spec.wording import choices, key_text, number, path_text, shown
@@ -94,6 +95,12 @@ def _rows(split: Mapping[str, int], take: float | None) -> Iterator[Finding]:
 
 def _evaluated_split(data: Mapping[str, Any]) -> Iterator[Finding]:
     name = _section(data, "evaluate").get("split")
+    source = _section(data, "dataset", "source")
+    if name is not None and "gcs" in source:
+        if name not in source:
+            fact = f"evaluate.split is {name}, but dataset.source has no {name}"
+            yield Finding(("evaluate", "split"), fact, f"name its object: `{name}: gs://...`")
+        return
     split = _section(data, "dataset").get("split", {"train": 1.0})
     if name is not None and name not in split:
         fact = f"evaluate.split is {name}, but dataset.split has no {name}"
@@ -102,11 +109,87 @@ def _evaluated_split(data: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("evaluate", "split"), fact, f"add it to dataset.split{change}")
 
 
+# What the rows of a column named so are for.
+_MEANINGS = {
+    "output": "the column that the model should answer with",
+    "chosen": "the column with the better answer",
+    "rejected": "the column with the worse answer",
+}
+
+
+def _columns(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find answers that the method lacks, or that are another method's."""
+    steps = ("dataset", "columns")
+    method = _section(data, "tuning").get("method", DEFAULT_METHOD)
+    columns = _section(data, "dataset").get("columns", default_columns(method))
+    answers = ANSWERS[method]
+    foreign = [
+        name
+        for other, names in ANSWERS.items()
+        for name in names
+        if other != method and name in columns
+    ]
+    missing = [name for name in answers if name not in columns]
+    if foreign and (missing or "output" in foreign):
+        fact = f"dataset.columns has {_quoted(foreign)}, but tuning.method is {method}"
+        yield Finding((*steps, foreign[0]), fact, _other_answers(method, missing))
+        return
+    for name in missing:
+        remedy = f"add `{name}`: {_MEANINGS[name]}"
+        yield Finding(steps, f"dataset.columns has no `{name}`", remedy)
+    if not missing and columns.keys() == set(answers):
+        remedy = "add what the prompt is made of, e.g. `input: COLUMN`"
+        yield Finding(steps, f"dataset.columns names only {_quoted(answers)}", remedy)
+    if not missing and len({columns[name] for name in answers}) < len(answers):
+        fact = f"dataset.columns has one column for {_quoted(answers)}"
+        remedy = f"name {_MEANINGS['rejected']} as `rejected`"
+        yield Finding((*steps, answers[-1]), fact, remedy)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return choices((f"`{name}`" for name in names), "and")
+
+
+def _other_answers(method: str, missing: Sequence[str]) -> str:
+    if method == "supervised":
+        return "write `method: preference` below `tuning:`, or name one column, as `output`"
+    if missing:
+        return f"name two columns in place of `output`: {_quoted(ANSWERS[method])}"
+    return f"remove `output`; {_quoted(ANSWERS[method])} are the answers"
+
+
+# What says how rows become examples: ready-made ones are.
+_OF_TABLES = ("columns", "prompt", "system_instruction", "take", "shuffle", "split")
+
+
+def _ready_made(data: Mapping[str, Any]) -> Iterator[Finding]:
+    dataset = _section(data, "dataset")
+    source = dataset.get("source", {})
+    if "gcs" not in source:
+        return
+    for key in _OF_TABLES:
+        if key in dataset:
+            fact = f"dataset.{key} does not go with dataset.source.gcs, whose rows are ready-made"
+            remedy = (
+                "name objects below source: `validation: gs://...`, `test: gs://...`"
+                if key == "split"
+                else "remove it; to render a table, download it and name it by `path:`"
+            )
+            yield Finding(("dataset", key), fact, remedy)
+    first: dict[str, str] = {}
+    for key in ("gcs", "validation", "test"):
+        if key in source and (other := first.setdefault(source[key], key)) != key:
+            fact = f"dataset.source.{key} is the same object as {other}"
+            yield Finding(("dataset", "source", key), fact, "name another object, or remove it")
+
+
 def _prompt(data: Mapping[str, Any]) -> Iterator[Finding]:
     dataset = _section(data, "dataset")
     columns = dataset.get("columns", {"input": "input"})
-    if "prompt" not in dataset and "input" not in columns:
-        names = choices((f"{{{name}}}" for name in columns if name != "output"), "and")
+    method = _section(data, "tuning").get("method", DEFAULT_METHOD)
+    usable = [name for name in columns if name not in ANSWERS[method]]
+    if "prompt" not in dataset and usable and "input" not in columns:
+        names = choices((f"{{{name}}}" for name in usable), "and")
         fact = "dataset.prompt is left out and means {input}, which dataset.columns does not name"
         yield Finding(("dataset", "columns"), fact, f"add a dataset.prompt with {names}")
 
@@ -164,8 +247,10 @@ _CHECKS: tuple[tuple[tuple[tuple[str, ...], ...], _Check], ...] = (
     ((), _required_names),
     ((("base_model",), ("name",)), _base_model),
     ((("dataset", "split"), ("dataset", "take")), _split),
-    ((("dataset", "split"), ("evaluate", "split")), _evaluated_split),
-    ((("dataset", "columns"), ("dataset", "prompt")), _prompt),
+    ((("dataset", "split"), ("dataset", "source"), ("evaluate", "split")), _evaluated_split),
+    ((("dataset", "columns"), ("tuning", "method")), _columns),
+    ((("dataset", "columns"), ("dataset", "prompt"), ("tuning", "method")), _prompt),
+    ((("dataset", "source"),), _ready_made),
     ((("dataset", "source"),), _source_path),
     ((("limits", "max_duration"),), _duration),
 )

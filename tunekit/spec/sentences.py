@@ -19,12 +19,18 @@ Hidden = Mapping[tuple[Step, ...], str]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem inside one document, before it has a place."""
+    """A problem inside one document, before it has a place. `lacks`: the key that is missing."""
 
     steps: tuple[Step, ...]
     fact: str
     remedy: str
     severity: Severity = Severity.ERROR
+    lacks: str = ""
+
+    @property
+    def broken(self) -> tuple[Step, ...]:
+        """The path that can't be relied on: of a missing key, not the mapping around it."""
+        return (*self.steps, self.lacks) if self.lacks else self.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +101,11 @@ def _required(fault: Fault) -> Iterator[Finding]:
             continue
         example = _example(known.get(key, {}))
         remedy = f"add `{key}: {example}`" if example else f"add `{key}`"
-        owner = _name(fault.steps)
-        yield fault.finding(f"{owner} has no `{key}`", _needs(remedy, fault.steps, key))
+        fact = f"{_name(fault.steps)} has no `{key}`"
+        yield Finding(fault.steps, fact, _needs(remedy, fault.steps, key), lacks=key)
 
 
 def _needs(remedy: str, steps: tuple[Step, ...], key: str) -> str:
-    if steps == ("dataset", "columns"):
-        return "add `output`: the column that the model should answer with"
     if steps == ("dataset", "split"):
         return "add `train`: how much of the data to train on"
     if not steps and key == "dataset":
@@ -193,14 +197,8 @@ def _not(fault: Fault) -> Iterator[Finding]:
 
 def _min_properties(fault: Fault) -> Iterator[Finding]:
     if fault.steps == ("dataset", "columns"):
-        if fault.value.keys() == {"output"}:
-            fact = "dataset.columns names only `output`"
-            remedy = "add what the prompt is made of, e.g. `input: COLUMN`"
-            yield fault.finding(fact, remedy)
-        elif not fault.value:
-            yield fault.finding(
-                "dataset.columns is empty", "add `input: COLUMN` and `output: COLUMN`"
-            )
+        remedy = "add `input: COLUMN` and `output: COLUMN`"
+        yield fault.finding("dataset.columns is empty", remedy)
         return
     yield fault.finding(f"{fault.subject} is empty", f"write at least {fault.expected} of its keys")
 
