@@ -70,3 +70,21 @@ def numbered(count: int) -> list[dict[str, str]]:
 def read_all(root: Path, experiment: Experiment, split: str = "train") -> list[Example]:
     """Return the examples of a split of a freshly prepared data set."""
     return list(dataset.prepare(experiment, root=root).read(split))
+
+
+def gemini_line(prompt: str, response: str) -> dict[str, Any]:
+    """Return one row in Gemini's format of supervised tuning."""
+    return {"contents": [turn("user", prompt), turn("model", response)]}
+
+
+def preference_line(prompt: str, chosen: str, rejected: str) -> dict[str, Any]:
+    """Return one row in Gemini's format of preference tuning."""
+    scored = ((1, chosen), (0, rejected))
+    return {
+        "contents": [turn("user", prompt)],
+        "completions": [{"score": s, "completion": turn("model", text)} for s, text in scored],
+    }
+
+
+def turn(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "parts": [{"text": text}]}

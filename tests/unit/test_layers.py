@@ -53,7 +53,8 @@ HOMES = {
     "uvicorn": "emulator",
 }
 # cli draws two things by itself: the bar of `evaluate` and the live table of `status -w`.
-ALSO = {("rich", "cli")}
+# dataset reads ready-made rows from Cloud Storage.
+ALSO = {("rich", "cli"), ("google", "dataset")}
 
 HEAVY = (
     *("pandas", "numpy", "scipy", "sklearn", "datasets", "sqlite_utils", "jsonschema"),

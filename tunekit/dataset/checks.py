@@ -9,9 +9,11 @@ from pathlib import Path
 from tunekit.dataset.formats import open_file
 from tunekit.dataset.sources import BadSource, Reader
 from tunekit.dataset.split import split_problems
-from tunekit.dataset.template import OUTPUT, Template, parse_template, suggestion
+from tunekit.dataset.template import Template, parse_template, suggestion
 from tunekit.model import Experiment, Problem
+from tunekit.model.spec import ANSWERS
 
+_MEANINGS = {"output": "response", "chosen": "better response", "rejected": "worse response"}
 _MOST_COLUMNS_SHOWN = 10
 # What passes for a column's name; a file without a header has values there, and they stay unsaid.
 _LONGEST_COLUMN_SHOWN = 40
@@ -20,6 +22,8 @@ _LONGEST_COLUMN_SHOWN = 40
 def check(experiment: Experiment, *, root: Path) -> list[Problem]:
     """Return every fault that shows in the spec and the source's head; never raises for one."""
     problems = spec_problems(experiment)
+    if experiment.dataset.source.gcs is not None:
+        return problems  # to look at the object is for `plan`: this needs no network
     try:
         reader = open_source(experiment, root=root)
         problems += column_problems(experiment, reader)
@@ -31,18 +35,21 @@ def check(experiment: Experiment, *, root: Path) -> list[Problem]:
 def spec_problems(experiment: Experiment) -> list[Problem]:
     """Return what is wrong with `dataset` as written, each at its key; opens nothing."""
     spec = experiment.dataset
+    if spec.source.gcs is not None:
+        return []
     problems = [
         replace(problem, where=experiment.at("dataset.prompt"))
         for problem in parsed_prompt(experiment)[1]
     ]
-    if OUTPUT not in spec.columns:
-        problems.append(
-            Problem(
-                "dataset.columns has no output",
-                "add output: COLUMN, the column that holds the response",
-                experiment.at("dataset.columns"),
-            )
+    problems += [
+        Problem(
+            f"dataset.columns has no {name}",
+            f"add {name}: COLUMN, the column that holds the {meaning}",
+            experiment.at("dataset.columns"),
         )
+        for name, meaning in _MEANINGS.items()
+        if name in answers_of(experiment) and name not in spec.columns
+    ]
     for key, text in (
         ("dataset.prompt", spec.prompt),
         ("dataset.system_instruction", spec.system_instruction or ""),
@@ -55,9 +62,15 @@ def spec_problems(experiment: Experiment) -> list[Problem]:
     return problems
 
 
+def answers_of(experiment: Experiment) -> tuple[str, ...]:
+    """Return which names of `columns` are answers: the response first, then a rejected one."""
+    return ANSWERS.get(experiment.tuning.method, ANSWERS["supervised"])
+
+
 def parsed_prompt(experiment: Experiment) -> tuple[Template, list[Problem]]:
     """Return the prompt's template and its problems, without places."""
-    return parse_template(experiment.dataset.prompt, experiment.dataset.columns)
+    spec = experiment.dataset
+    return parse_template(spec.prompt, spec.columns, answers=answers_of(experiment))
 
 
 def open_source(experiment: Experiment, *, root: Path) -> Reader:
@@ -66,13 +79,11 @@ def open_source(experiment: Experiment, *, root: Path) -> Reader:
     if source.path is not None:
         where = experiment.at("dataset.source.path")
         return open_file(source.path, root=root, where=where)
-    key = "dataset.source.hub" if source.hub is not None else "dataset.source.gcs"
-    fact = (
-        f"{key}: this version reads files only"
-        if source.hub or source.gcs
-        else ("dataset.source names no file")
-    )
-    remedy = "give path: FILE; hub and gcs sources come in a later version"
+    if source.hub is not None:
+        key, fact = "dataset.source.hub", "dataset.source.hub: this version reads files only"
+    else:
+        key, fact = "dataset.source", "dataset.source names no file"
+    remedy = "give path: FILE; hub sources come in a later version"
     raise BadSource(Problem(fact, remedy, experiment.at(key)))
 
 

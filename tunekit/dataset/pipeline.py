@@ -10,10 +10,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunekit.dataset.checks import column_problems, open_source, parsed_prompt, spec_problems
+from tunekit.dataset.checks import (
+    answers_of,
+    column_problems,
+    open_source,
+    parsed_prompt,
+    spec_problems,
+)
 from tunekit.dataset.sources import BadSource, Reader, Row
 from tunekit.dataset.split import cut, is_shares, shortage, shuffled
-from tunekit.dataset.template import OUTPUT, Template
+from tunekit.dataset.template import Template
 from tunekit.errors import DataError, SpecError
 from tunekit.model import Example, Experiment, Location, Problem
 
@@ -29,6 +35,7 @@ class _Texts(NamedTuple):
     values: tuple[str, ...]
     response: str
     source: str | None
+    rejected: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,10 @@ class Pipeline:
         """How many rows `take` leaves; one pass over the source."""
         return self.reader.count(self.experiment.dataset.take)
 
+    @cached_property
+    def _answers(self) -> tuple[str, ...]:
+        return answers_of(self.experiment)
+
     def _reordered(self, rows: Iterator[Row], order: list[int]) -> Iterator[_Texts]:
         """Yield the rows numbered by `order`; holds these in memory, and no others."""
         slots = {number: slot for slot, number in enumerate(order)}
@@ -100,17 +111,21 @@ class Pipeline:
     def _texts(self, row: Row) -> _Texts:
         columns = self.experiment.dataset.columns
         values = tuple([self._text(row, columns[name]) for name in self.template.names])
-        response = self._text(row, columns[OUTPUT])
+        response, *others = [self._text(row, columns[name]) for name in self._answers]
+        if response in others:
+            one, other = (columns[name] for name in self._answers)
+            fact = f"columns {one!r} and {other!r} hold the same text, so neither is the better"
+            raise self._bad_row(row, fact, "mend or remove the row")
         if INPUT in columns:
             source: str | None = self._text(row, columns[INPUT])
         else:
             source = values[0] if len(set(self.template.names)) == 1 else None
-        return _Texts(row.line, values, response, source)
+        return _Texts(row.line, values, response, source, *others)
 
     def _rendered(self, texts: _Texts) -> Example:
         prompt = self.template.render(texts.values)
         source = prompt if texts.source is None else texts.source
-        return Example(prompt, texts.response, source, texts.line)
+        return Example(prompt, texts.response, source, texts.line, texts.rejected)
 
     def _text(self, row: Row, column: str) -> str:
         """Return a value as text: strings as they are, numbers and booleans as JSON writes them."""

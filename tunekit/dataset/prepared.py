@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tunekit.dataset.checks import open_source
+from tunekit.dataset.gcs import CloudStorage
 from tunekit.dataset.pipeline import Pipeline
+from tunekit.dataset.readymade import example_of
+from tunekit.dataset.sources import BadSource, OutOfReach
 from tunekit.errors import DataError, StalePlan
-from tunekit.model import Example, Experiment, PreparedDataset, SplitInfo, digest
+from tunekit.model import (
+    Example,
+    Experiment,
+    Location,
+    PreparedDataset,
+    Problem,
+    SplitInfo,
+    digest,
+)
 
 # Raise it with any change that makes other bytes of the same source and spec: former preparations
 # are then done afresh.
@@ -25,9 +37,14 @@ _JSON = json.JSONEncoder(ensure_ascii=False)
 def source_key(experiment: Experiment, *, root: Path) -> str:
     """Return a key that is equal only where a former preparation still holds; parses nothing.
 
-    DataError if the source can't be read.
+    Of Cloud Storage only the metadata is asked. DataError if the source can't be read.
     """
     spec = experiment.dataset
+    if objects := spec.source.objects():
+        with CloudStorage() as storage:
+            identities = {split: storage.identity(uri) for split, uri in objects.items()}
+        key = {"rendering": RENDERING, "objects": identities, "method": experiment.tuning.method}
+        return digest(key)
     return digest(
         {
             "rendering": RENDERING,
@@ -45,9 +62,21 @@ def source_key(experiment: Experiment, *, root: Path) -> str:
 def prepare(experiment: Experiment, *, root: Path) -> PreparedDataset:
     """Read, render and split the whole data set once; holds digests, not rows.
 
-    Past the head of the source, rows that no split uses are not looked at. DataError names the
-    file and line of a bad row; SpecError if `dataset` is wrong as written.
+    Past the head of the source, rows that no split uses are not looked at. Ready-made objects are
+    read whole and checked. DataError names the file and line of a bad row; SpecError if `dataset`
+    is wrong as written.
     """
+    is_ready_made = bool(experiment.dataset.source.objects())
+    splits = _measured_objects(experiment) if is_ready_made else _rendered(experiment, root)
+    return _prepared(
+        experiment,
+        root,
+        splits=splits,
+        fingerprint=_fingerprint(splits, experiment.dataset.system_instruction),
+    )
+
+
+def _rendered(experiment: Experiment, root: Path) -> dict[str, SplitInfo]:
     pipeline = Pipeline.of(experiment, root=root)
     splits = pipeline.splits()
     examples = pipeline.examples(range(max(part.stop for part in splits.values())))
@@ -61,11 +90,41 @@ def prepare(experiment: Experiment, *, root: Path) -> PreparedDataset:
             # The source ended early, so the number of rows is known by now.
             pipeline.refuse_shortage(part.start + measured.rows)
             raise DataError(f"{pipeline.reader.name}: changed while it was read; try again")
+    return found
+
+
+def _measured_objects(experiment: Experiment) -> dict[str, SplitInfo]:
+    found: dict[str, SplitInfo] = {}
+    for split, uri in experiment.dataset.source.objects().items():
+        measured = _Measure()
+        for example, raw in _ready_made(experiment, split):
+            measured.add(example, raw)
+        found[split] = measured.info()
+        if not measured.rows:
+            fact = "no rows"
+            raise BadSource(Problem(fact, "add rows or name another object", Location(uri)))
+    return found
+
+
+def _ready_made(experiment: Experiment, split: str) -> Generator[tuple[Example, bytes]]:
+    """Yield a ready-made split's examples with their lines."""
+    uri, method = experiment.dataset.source.objects()[split], experiment.tuning.method
+    with CloudStorage() as storage:
+        for line in storage.lines(uri):
+            example = example_of(line, uri=uri, method=method)
+            if example is not None:
+                yield example, line.raw
+
+
+def _prepared(
+    experiment: Experiment, root: Path, *, splits: Mapping[str, SplitInfo], fingerprint: str
+) -> PreparedDataset:
     return PreparedDataset(
-        fingerprint=_fingerprint(found, experiment.dataset.system_instruction),
-        splits=found,
-        read=partial(_read, experiment, root, found),
+        fingerprint=fingerprint,
+        splits=splits,
+        read=partial(_read, experiment, root, splits),
         system_instruction=experiment.dataset.system_instruction,
+        uris=experiment.dataset.source.objects(),
     )
 
 
@@ -86,18 +145,18 @@ def from_record(
         name: SplitInfo(rows=info["rows"], characters=info["characters"], digest=info["digest"])
         for name, info in record["splits"].items()
     }
-    return PreparedDataset(
-        fingerprint=record["fingerprint"],
-        splits=splits,
-        read=partial(_read, experiment, root, splits),
-        system_instruction=experiment.dataset.system_instruction,
-    )
+    return _prepared(experiment, root, splits=splits, fingerprint=record["fingerprint"])
 
 
 def preview(
     experiment: Experiment, *, root: Path, rows: int, split: str = "train"
 ) -> list[Example]:
     """Return the first `rows` examples of a split as they would be sent; DataError as `prepare`."""
+    if objects := experiment.dataset.source.objects():
+        if split not in objects:
+            raise _no_such_split(split, objects)
+        with closing(_ready_made(experiment, split)) as pairs:
+            return [example for example, _ in islice(pairs, max(rows, 0))]
     pipeline = Pipeline.of(experiment, root=root)
     splits = pipeline.splits()
     if split not in splits:
@@ -118,16 +177,28 @@ def _read(
 def _checked(experiment: Experiment, root: Path, split: str, info: SplitInfo) -> Iterator[Example]:
     measured = _Measure()
     try:
-        pipeline = Pipeline.of(experiment, root=root)
-        for example in pipeline.examples(pipeline.splits()[split]):
-            measured.add(example)
+        for example, raw in _again(experiment, root, split):
+            measured.add(example, raw)
             yield example
+    except OutOfReach:
+        raise
     except DataError as error:
         # It could be read when it was prepared.
         first = str(error).partition("\n")[0]
         raise _changed(experiment, f"split {split}: {first}") from error
     if measured.info() != info:
         raise _changed(experiment, f"split {split} is no longer what was planned")
+
+
+def _again(
+    experiment: Experiment, root: Path, split: str
+) -> Iterator[tuple[Example, bytes | None]]:
+    if experiment.dataset.source.objects():
+        yield from _ready_made(experiment, split)
+        return
+    pipeline = Pipeline.of(experiment, root=root)
+    for example in pipeline.examples(pipeline.splits()[split]):
+        yield example, None
 
 
 def _changed(experiment: Experiment, detail: str) -> StalePlan:
@@ -149,13 +220,16 @@ class _Measure:
         self._characters = 0
         self._hash = hashlib.sha256()
 
-    def add(self, example: Example) -> None:
-        """Take in one example: a line of canonical JSON, keys sorted."""
-        prompt, response = example.prompt, example.response
-        line = f'{{"prompt":{_JSON.encode(prompt)},"response":{_JSON.encode(response)}}}\n'
-        self._hash.update(line.encode())
+    def add(self, example: Example, raw: bytes | None = None) -> None:
+        """Take in one example: its ready-made line, or one of canonical JSON, keys sorted."""
+        prompt, response, rejected = example.prompt, example.response, example.rejected
+        if raw is None:
+            worse = "" if rejected is None else f'"rejected":{_JSON.encode(rejected)},'
+            line = f'{{"prompt":{_JSON.encode(prompt)},{worse}"response":{_JSON.encode(response)}}}'
+            raw = line.encode()
+        self._hash.update(raw + b"\n")
         self.rows += 1
-        self._characters += len(prompt) + len(response)
+        self._characters += len(prompt) + len(response) + len(rejected or "")
 
     def info(self) -> SplitInfo:
         return SplitInfo(self.rows, self._characters, self._hash.hexdigest())

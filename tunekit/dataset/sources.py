@@ -39,6 +39,10 @@ class BadSource(DataError):
         super().__init__(str(problem))
 
 
+class OutOfReach(BadSource):
+    """A source that can't be asked now: no access, no connection. It may be as it was."""
+
+
 class Reader(Protocol):
     """What the pipeline needs of a source; every method starts from the beginning."""
 

@@ -7,9 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from tunekit.model import Problem
-
-# The response's name in `columns`: never allowed in a prompt.
-OUTPUT = "output"
+from tunekit.model.spec import ANSWERS
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -36,11 +34,15 @@ class Template:
         return self._format % tuple(values)
 
 
-def parse_template(text: str, columns: Collection[str]) -> tuple[Template, list[Problem]]:
+def parse_template(
+    text: str, columns: Collection[str], *, answers: Collection[str] = ANSWERS["supervised"]
+) -> tuple[Template, list[Problem]]:
     """Return the template and what is wrong with it; `columns` are the names of the spec.
 
-    The problems have no place; with any, the template is unfit for rendering.
+    `answers` are those of them that no prompt may hold. The problems have no place; with any, the
+    template is unfit for rendering.
     """
+    usable = [column for column in columns if column not in answers]
     problems: list[Problem] = []
     names: list[str] = []
     literals = [""]
@@ -57,27 +59,27 @@ def parse_template(text: str, columns: Collection[str]) -> tuple[Template, list[
                 problems.append(Problem(fact, _ALLOWED))
             case placeholder:
                 line = text.count("\n", 0, token.start()) + 1
-                if problem := _problem_of(placeholder[1:-1], columns, line):
+                name = placeholder[1:-1]
+                if problem := _problem_of(name, usable, line, is_answer=name in answers):
                     problems.append(problem)
                 names.append(placeholder[1:-1])
                 literals.append("")
     literals[-1] += text[end:]
     if not names and not problems:
-        problems.append(_without_placeholder(text, columns))
+        problems.append(_without_placeholder(text, usable))
     return Template.of(names, literals), problems
 
 
-def _problem_of(name: str, columns: Collection[str], line: int) -> Problem | None:
-    usable = [column for column in columns if column != OUTPUT]
+def _problem_of(name: str, usable: Sequence[str], line: int, *, is_answer: bool) -> Problem | None:
     shown = name if len(name) <= _LONGEST_SHOWN else name[:_LONGEST_SHOWN] + "…"
     if not _NAME.fullmatch(name):
         return Problem(f"dataset.prompt has {{{shown}}} in its line {line}", _ALLOWED)
-    if name == OUTPUT:
+    if is_answer:
         return Problem(
-            f"dataset.prompt has {{{OUTPUT}}} in its line {line}, which gives the answer away",
+            f"dataset.prompt has {{{name}}} in its line {line}, which gives the answer away",
             f"use {_listed(usable)}" if usable else "map another column in dataset.columns",
         )
-    if name not in columns:
+    if name not in usable:
         return Problem(
             f"dataset.prompt has {{{shown}}} in its line {line}; dataset.columns has no such name",
             (f"it has {_listed(usable)}" if usable else f"add {shown}: COLUMN to it")
@@ -86,8 +88,7 @@ def _problem_of(name: str, columns: Collection[str], line: int) -> Problem | Non
     return None
 
 
-def _without_placeholder(text: str, columns: Collection[str]) -> Problem:
-    usable = [column for column in columns if column != OUTPUT]
+def _without_placeholder(text: str, usable: Sequence[str]) -> Problem:
     if "{{" in text:
         return Problem(
             "dataset.prompt has no placeholder, so every prompt would be the same",
