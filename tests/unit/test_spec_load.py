@@ -167,6 +167,12 @@ def test_ready_made_objects_are_the_splits(tmp_path: Path, names: tuple[str, ...
     assert from_document(experiment.document).dataset == experiment.dataset
 
 
+def test_an_objects_name_is_on_one_line(tmp_path: Path) -> None:
+    text = MINIMAL.replace("path: data/qa.jsonl", 'gcs: "gs://bucket/a\\n"')
+    (problem,) = told(tmp_path, text)
+    assert "write gs://BUCKET/OBJECT" in problem
+
+
 def test_the_document_is_what_was_written_and_is_json(tmp_path: Path) -> None:
     experiment = one(tmp_path, MINIMAL)
     assert json.loads(json.dumps(experiment.document)) == {

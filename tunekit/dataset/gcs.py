@@ -139,7 +139,7 @@ def _connected() -> Any:
             from google.cloud import storage
     except ImportError:
         raise MissingExtra(needs="google-cloud-storage", extra="vertex") from None
-    with _explained("gs://"):
+    with _explained("Cloud Storage"):
         # No project: objects are named without one.
         return storage.Client(project=None)
 
