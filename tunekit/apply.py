@@ -173,27 +173,33 @@ class Applier:
                 # The intent stands, so the next round looks for the job before anything else.
                 self._try_later(step, error, applied, wait_s=0.0)
             except Unavailable as error:
+                if step.action is Action.RESOLVE:  # it was asked for patiently already
+                    self._give_up(step, error, applied)
+                    continue
                 wait_s = error.retry_after_s
                 wait_s = backoff_s(
                     self._tries[step.name] + 1, asked_s=wait_s, random=self.observer.clock.random
                 )
                 self._try_later(step, error, applied, wait_s=wait_s)
             except TunekitError as error:
-                self._given_up.add(step.name)
-                applied.failures.append(Failure(step.name, error))
+                self._give_up(step, error, applied)
         # What the command line asked for once is done once.
         done = {step.name for step in applied.done}
         self.options = Options(prune=False, retry=self.options.retry - done)
         self._left_as = self._records()
         return applied
 
+    def _give_up(self, step: Step, error: TunekitError, applied: Applied) -> None:
+        """Leave a step alone for the rest of this apply; another one takes it up again."""
+        self._given_up.add(step.name)
+        applied.failures.append(Failure(step.name, error))
+
     def _try_later(
         self, step: Step, error: ProviderError, applied: Applied, *, wait_s: float
     ) -> None:
         self._tries[step.name] += 1
         if self._tries[step.name] >= MOST_TRIES:
-            self._given_up.add(step.name)
-            applied.failures.append(Failure(step.name, error))
+            self._give_up(step, error, applied)
             return
         self._not_before_s[step.name] = self.observer.clock.now_s() + wait_s
         self.say(f"{step.name}: {error}; trying again")
@@ -276,8 +282,15 @@ class Applier:
             if not any(map(self._is_ready, steps)) and not self._is_pending(steps, until_ended):
                 return total
             if patience_s is not None and clock.now_s() - began_s > patience_s:
+                total.failures += self._unfinished(steps)
                 return total
             clock.sleep(self._pause_s(pace))
+
+    def _unfinished(self, steps: Sequence[Step]) -> list[Failure]:
+        """Return the steps that lacked an answer; waiting for a job's end is no failure."""
+        again = "no answer yet; `tunekit apply` again goes on"
+        late = (step for step in steps if step.is_change and not _waits(step))
+        return [Failure(step.name, Unavailable(f"{step.reason}: {again}")) for step in late]
 
     def _carry_out_again(self) -> Applied:
         try:
