@@ -1,0 +1,215 @@
+"""JSON over HTTP with Google credentials: one request a call, never a second try.
+
+`requests` below AuthorizedSession re-sends nothing by itself; only a 401, which refused a request
+before anything happened, is repeated once the token is fresh.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tunekit.errors import AmbiguousSubmit, MissingExtra, ProviderError, Unavailable
+from tunekit.providers.google.addresses import is_loopback
+from tunekit.providers.google.faults import Advice, fault, plain, retry_after_s
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+    from google.auth.transport.requests import AuthorizedSession
+
+JSON = dict[str, Any]
+
+_CONNECT_S = 10.0
+_CHUNK = 1 << 16
+# A page of 100 jobs with sample rows is a few MB.
+_MOST_BYTES = 64 << 20
+
+
+@dataclass(slots=True)
+class Rest:
+    """Calls to Google's REST APIs; `credentials` is asked for at the first one.
+
+    `timeout_s` bounds a whole answer, from the first byte sent to the last received, and once more
+    the wait for its head. Threads may share it.
+    """
+
+    credentials: Callable[[], Credentials]
+    timeout_s: float
+    advice: Advice
+    extra: str = "vertex"
+    _local: threading.local = field(default_factory=threading.local)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _signer: Credentials | None = None
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        doing: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        is_submit: bool = False,
+    ) -> JSON:
+        """Return a JSON object. `doing` begins the text of every error.
+
+        Of a submit, AmbiguousSubmit unless it surely had no effect; Unavailable, NotFound or
+        ProviderError else.
+        """
+        headers = {"accept": "application/json"}
+        data = None
+        if body is not None:
+            headers["content-type"] = "application/json; charset=utf-8"
+            data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        status, told_wait_s, answer = self._exchange(
+            method, url, data, headers, query, doing=doing, is_submit=is_submit
+        )
+        if not 200 <= status < 300:
+            raise fault(
+                status,
+                answer.decode("utf-8", "replace"),
+                doing=doing,
+                is_submit=is_submit,
+                retry_after_s=told_wait_s,
+                advice=self.advice,
+            )
+        try:
+            found = json.loads(answer)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise self._broken(f"{doing}: the answer is no JSON object", is_submit=is_submit)
+        return found
+
+    def session(self, *, is_local: bool) -> AuthorizedSession:
+        """Return this thread's session; one for this machine knows no proxy."""
+        sessions: dict[str, AuthorizedSession] = self._local.__dict__
+        kind = "local" if is_local else "remote"
+        if kind not in sessions:
+            sessions[kind] = self._open(is_local=is_local)
+        return sessions[kind]
+
+    def signer(self) -> Credentials:
+        """Return the credentials, found once. ProviderError, MissingExtra as they are not."""
+        with self._lock:
+            if self._signer is None:
+                self._signer = self.credentials()
+            return self._signer
+
+    def _open(self, *, is_local: bool) -> AuthorizedSession:
+        try:
+            from google.auth.credentials import AnonymousCredentials
+            from google.auth.transport.requests import AuthorizedSession
+        except ImportError as error:  # google-auth re-raises it for requests
+            raise MissingExtra(needs="google-auth[requests]", extra=self.extra) from error
+        signer = self.signer()
+        # Anonymous credentials can't be refreshed, and trying hides the 401.
+        codes = () if isinstance(signer, AnonymousCredentials) else (401,)
+        session = AuthorizedSession(signer, refresh_status_codes=codes)  # type: ignore[no-untyped-call]
+        session.trust_env = not is_local
+        # Else `requests` would put a password of ~/.netrc over our token.
+        session.auth = lambda request: request
+        return session
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        data: bytes | None,
+        headers: dict[str, str],
+        query: Mapping[str, str] | None,
+        *,
+        doing: str,
+        is_submit: bool,
+    ) -> tuple[int, float | None, bytes]:
+        session = self.session(is_local=is_loopback(url))
+        import google.auth.exceptions
+        import requests
+
+        until_s = time.monotonic() + self.timeout_s
+        try:
+            with session.request(  # type: ignore[no-untyped-call]
+                method,
+                url,
+                data=data,
+                headers=headers,
+                params=query,
+                timeout=(min(_CONNECT_S, self.timeout_s), self.timeout_s),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                taken = bytearray()
+                for chunk in answer.iter_content(_CHUNK):
+                    taken += chunk
+                    if len(taken) > _MOST_BYTES:
+                        text = f"{doing}: the answer is larger than {_MOST_BYTES >> 20} MiB"
+                        raise self._broken(text, is_submit=is_submit, is_final=True)
+                    if time.monotonic() > until_s:
+                        raise self._broken(self._late(doing), is_submit=is_submit)
+                wait_s = retry_after_s(answer.headers.get("retry-after"))
+                return answer.status_code, wait_s, bytes(taken)
+        except requests.RequestException as error:
+            raise self._cut(error, doing, url, is_submit=is_submit) from error
+        except google.auth.exceptions.TransportError as error:
+            # The token's own address; our request was not sent.
+            text = f"{doing}: can't get an access token: {plain(str(error))}"
+            raise Unavailable(text) from error
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise ProviderError(
+                f"{doing}: the credentials were refused: {plain(_first(error))}; "
+                f"run: {self.advice.login}"
+            ) from error
+
+    def _cut(self, error: Exception, doing: str, url: str, *, is_submit: bool) -> ProviderError:
+        """Return what a request means that ended without a whole answer."""
+        import requests
+
+        host = url.split("/")[2]
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            return Unavailable(f"{doing}: {host} can't be reached (timed out)")
+        if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE" in str(error):
+            return ProviderError(
+                f"{doing}: the certificate of {host} is not trusted here; a proxy that inspects "
+                "traffic needs its own in REQUESTS_CA_BUNDLE"
+            )
+        if isinstance(error, requests.exceptions.Timeout) or "Read timed out" in str(error):
+            return self._broken(self._late(doing), is_submit=is_submit)
+        if isinstance(error, requests.exceptions.ConnectionError) and _never_sent(error):
+            return Unavailable(f"{doing}: can't connect to {host}; is there a network?")
+        if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.HTTPError):
+            return self._broken(f"{doing}: {host} closed the connection", is_submit=is_submit)
+        if isinstance(
+            error,
+            requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError,
+        ):
+            return self._broken(f"{doing}: the answer broke off", is_submit=is_submit)
+        if isinstance(error, ValueError):  # InvalidURL, InvalidHeader: nothing was sent
+            return ProviderError(f"{doing}: {plain(str(error))}")
+        return self._broken(f"{doing}: {type(error).__name__}", is_submit=is_submit)
+
+    def _late(self, doing: str) -> str:
+        return f"{doing}: no whole answer within {self.timeout_s:g} s (request_timeout_s)"
+
+    def _broken(self, text: str, *, is_submit: bool, is_final: bool = False) -> ProviderError:
+        if is_submit:
+            return AmbiguousSubmit(text)
+        return ProviderError(text) if is_final else Unavailable(text)
+
+
+def _never_sent(error: BaseException) -> bool:
+    """True where no connection came about: refused, no such host, no route, a proxy that failed."""
+    from urllib3.exceptions import NameResolutionError, NewConnectionError, ProxyError
+
+    reasons: list[Any] = [error, *error.args, *(getattr(a, "reason", None) for a in error.args)]
+    return any(
+        isinstance(r, NewConnectionError | NameResolutionError | ProxyError) for r in reasons
+    )
+
+
+def _first(error: Exception) -> str:
+    """Return an auth error's words without the answer that it carries behind them."""
+    return str(error.args[0]) if error.args else type(error).__name__
