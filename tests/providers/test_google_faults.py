@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tunekit.errors import AmbiguousSubmit, NotFound, ProviderError, Unavailable
-from tunekit.providers.google.faults import Advice, fault, read_refusal
+from tunekit.providers.google.faults import Advice, Refused, fault, read_refusal
 
 ADVICE = Advice(
     login="gcloud auth application-default login",
@@ -31,18 +31,18 @@ def info(reason: str, **metadata: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("status", "is_submit", "kind"),
     [
-        (400, True, ProviderError),
+        (400, True, Refused),
         (404, False, NotFound),
         (408, False, Unavailable),
         (408, True, AmbiguousSubmit),
-        (409, True, ProviderError),
+        (409, True, Refused),
         (429, False, Unavailable),
         (429, True, Unavailable),
         (500, False, Unavailable),
         (500, True, AmbiguousSubmit),
         (503, True, AmbiguousSubmit),
         (504, False, Unavailable),
-        (302, True, ProviderError),
+        (302, True, Refused),
     ],
 )
 def test_each_status_becomes_its_error(

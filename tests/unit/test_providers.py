@@ -24,7 +24,7 @@ def test_a_missing_extra_says_what_to_install(
     )
 
 
-@pytest.mark.parametrize("kind", ["vertex", "gemini-api"])
+@pytest.mark.parametrize("kind", ["gemini-api"])
 def test_a_provider_of_a_later_version_is_named_as_such(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ProviderError, match="is not in this version"):
         providers.open_provider(kind, {}, tmp_path, {})

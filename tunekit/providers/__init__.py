@@ -15,9 +15,12 @@ from tunekit.providers.base import Provider
 Opener = Callable[[Mapping[str, Any], Path, Mapping[str, str]], Provider]
 
 # kind -> module, whose `open_provider` is the Opener, and the extra that brings its packages
-_BUILT_IN = {"local": ("tunekit.providers.local", "")}
+_BUILT_IN = {
+    "local": ("tunekit.providers.local", ""),
+    "vertex": ("tunekit.providers.vertex", "vertex"),
+}
 # Kinds that specs may already name, and the extra that their SDKs come with.
-_PLANNED = {"vertex": "vertex", "gemini-api": "gemini-api"}
+_PLANNED = {"gemini-api": "gemini-api"}
 
 _ENTRY_POINTS = "tunekit.providers"
 

@@ -22,6 +22,14 @@ _SECRETS = re.compile(
 )
 
 
+class Refused(ProviderError):
+    """An answer that says no, for a reason that has no error of its own; `status` is HTTP's."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class Advice:
     """What a caller must have, for the sentence that follows a 401 or 403.
@@ -71,17 +79,15 @@ def fault(
             return AmbiguousSubmit(f"{said} (HTTP {status})")
         return Unavailable(f"{said} (HTTP {status})", retry_after_s=wait_s)
     if status == 401:
-        return ProviderError(f"{doing}: not logged in (HTTP 401){_login(advice)}")
+        return Refused(f"{doing}: not logged in (HTTP 401){_login(advice)}", status)
     if status == 403:
-        return ProviderError(f"{said} (HTTP 403){_permission(refusal, advice)}")
+        return Refused(f"{said} (HTTP 403){_permission(refusal, advice)}", status)
     if status == 404:
         return NotFound(f"{said} (HTTP 404)")
     if 300 <= status < 400:
-        return ProviderError(
-            f"{doing}: answered by a redirect (HTTP {status}), which is not followed; "
-            "correct `endpoint` in tunekit.yaml"
-        )
-    return ProviderError(f"{said} (HTTP {status})")
+        text = f"{doing}: answered by a redirect (HTTP {status}), which is not followed"
+        return Refused(f"{text}; correct `endpoint` in tunekit.yaml", status)
+    return Refused(f"{said} (HTTP {status})", status)
 
 
 def read_refusal(body: Mapping[str, Any] | str) -> Refusal:

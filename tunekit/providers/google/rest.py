@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ class Rest:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise self._broken(f"{doing}: the answer is no JSON object", is_submit=is_submit)
+            raise _broken(f"{doing}: the answer is no JSON object", is_submit=is_submit)
         return found
 
     def session(self, *, is_local: bool) -> AuthorizedSession:
@@ -110,9 +111,7 @@ class Rest:
         # Anonymous credentials can't be refreshed, and trying hides the 401.
         codes = () if isinstance(signer, AnonymousCredentials) else (401,)
         session = AuthorizedSession(signer, refresh_status_codes=codes)  # type: ignore[no-untyped-call]
-        session.trust_env = not is_local
-        # Else `requests` would put a password of ~/.netrc over our token.
-        session.auth = lambda request: request
+        tame(session, is_local=is_local)
         return session
 
     def _exchange(
@@ -127,37 +126,52 @@ class Rest:
         is_submit: bool,
     ) -> tuple[int, float | None, bytes]:
         session = self.session(is_local=is_loopback(url))
-        import google.auth.exceptions
-        import requests
-
         until_s = time.monotonic() + self.timeout_s
-        try:
-            with session.request(  # type: ignore[no-untyped-call]
+        with self.watching(doing, url, is_submit=is_submit):
+            answer = session.request(  # type: ignore[no-untyped-call]
                 method,
                 url,
                 data=data,
                 headers=headers,
                 params=query,
-                timeout=(min(_CONNECT_S, self.timeout_s), self.timeout_s),
+                timeout=self.waits_s,
                 allow_redirects=False,
                 stream=True,
-            ) as answer:
+            )
+            with answer:
                 taken = bytearray()
                 for chunk in answer.iter_content(_CHUNK):
                     taken += chunk
                     if len(taken) > _MOST_BYTES:
                         text = f"{doing}: the answer is larger than {_MOST_BYTES >> 20} MiB"
-                        raise self._broken(text, is_submit=is_submit, is_final=True)
+                        raise AmbiguousSubmit(text) if is_submit else ProviderError(text)
                     if time.monotonic() > until_s:
-                        raise self._broken(self._late(doing), is_submit=is_submit)
+                        raise _broken(self._late(doing), is_submit=is_submit)
                 wait_s = retry_after_s(answer.headers.get("retry-after"))
                 return answer.status_code, wait_s, bytes(taken)
+
+    @property
+    def waits_s(self) -> tuple[float, float]:
+        """The longest waits for a connection and between two pieces of an answer."""
+        return min(_CONNECT_S, self.timeout_s), self.timeout_s
+
+    @contextmanager
+    def watching(self, doing: str, url: str, *, is_submit: bool = False) -> Iterator[None]:
+        """Turn what `requests` and google-auth raise of one exchange into our errors."""
+        import google.auth.exceptions
+        import requests
+
+        try:
+            yield
         except requests.RequestException as error:
             raise self._cut(error, doing, url, is_submit=is_submit) from error
         except google.auth.exceptions.TransportError as error:
             # The token's own address; our request was not sent.
             text = f"{doing}: can't get an access token: {plain(str(error))}"
             raise Unavailable(text) from error
+        except google.auth.exceptions.InvalidOperation as error:
+            # Anonymous credentials, asked for a fresh token after a 401.
+            raise fault(401, "", doing=doing, advice=self.advice) from error
         except google.auth.exceptions.GoogleAuthError as error:
             raise ProviderError(
                 f"{doing}: the credentials were refused: {plain(_first(error))}; "
@@ -166,38 +180,40 @@ class Rest:
 
     def _cut(self, error: Exception, doing: str, url: str, *, is_submit: bool) -> ProviderError:
         """Return what a request means that ended without a whole answer."""
-        import requests
+        from requests import exceptions as of
 
         host = url.split("/")[2]
-        if isinstance(error, requests.exceptions.ConnectTimeout):
-            return Unavailable(f"{doing}: {host} can't be reached (timed out)")
-        if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE" in str(error):
-            return ProviderError(
-                f"{doing}: the certificate of {host} is not trusted here; a proxy that inspects "
-                "traffic needs its own in REQUESTS_CA_BUNDLE"
-            )
-        if isinstance(error, requests.exceptions.Timeout) or "Read timed out" in str(error):
-            return self._broken(self._late(doing), is_submit=is_submit)
-        if isinstance(error, requests.exceptions.ConnectionError) and _never_sent(error):
-            return Unavailable(f"{doing}: can't connect to {host}; is there a network?")
-        if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.HTTPError):
-            return self._broken(f"{doing}: {host} closed the connection", is_submit=is_submit)
-        if isinstance(
-            error,
-            requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError,
-        ):
-            return self._broken(f"{doing}: the answer broke off", is_submit=is_submit)
-        if isinstance(error, ValueError):  # InvalidURL, InvalidHeader: nothing was sent
-            return ProviderError(f"{doing}: {plain(str(error))}")
-        return self._broken(f"{doing}: {type(error).__name__}", is_submit=is_submit)
+        match error:
+            case of.ConnectTimeout():
+                return Unavailable(f"{doing}: {host} can't be reached (timed out)")
+            case of.SSLError() if "CERTIFICATE" in str(error):
+                return ProviderError(
+                    f"{doing}: the certificate of {host} is not trusted here; a proxy that "
+                    "inspects traffic needs its own in REQUESTS_CA_BUNDLE"
+                )
+            case of.ConnectionError() if _never_sent(error):
+                return Unavailable(f"{doing}: can't connect to {host}; is there a network?")
+            case of.InvalidURL() | of.InvalidHeader() | of.MissingSchema():
+                return ProviderError(f"{doing}: {plain(str(error))}")
+        if isinstance(error, of.Timeout) or "Read timed out" in str(error):
+            return _broken(self._late(doing), is_submit=is_submit)
+        return _broken(f"{doing}: {host} broke off the connection", is_submit=is_submit)
 
     def _late(self, doing: str) -> str:
         return f"{doing}: no whole answer within {self.timeout_s:g} s (request_timeout_s)"
 
-    def _broken(self, text: str, *, is_submit: bool, is_final: bool = False) -> ProviderError:
-        if is_submit:
-            return AmbiguousSubmit(text)
-        return ProviderError(text) if is_final else Unavailable(text)
+
+def tame(session: AuthorizedSession, *, is_local: bool) -> None:
+    """Keep what the environment would change out of a session: a proxy on the way to this machine,
+
+    and ~/.netrc, whose password `requests` would put over our token.
+    """
+    session.trust_env = not is_local
+    session.auth = lambda request: request
+
+
+def _broken(text: str, *, is_submit: bool) -> ProviderError:
+    return AmbiguousSubmit(text) if is_submit else Unavailable(text)
 
 
 def _never_sent(error: BaseException) -> bool:
