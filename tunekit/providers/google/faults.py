@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tunekit.errors import AmbiguousSubmit, NotFound, ProviderError, Unavailable
 
 _MOST_CHARACTERS = 600
 _MOST_VIOLATIONS = 5
+# So many of a text's words in a row, of so many characters, are no coincidence.
+_TELLING_WORDS = 3
+_TELLING_CHARACTERS = 8
 # Bearer and access tokens, API keys, and `key=` of an address: servers echo requests.
 _SECRETS = re.compile(
     r"(?i)\bbearer\s+\S+|\bya29\.[\w.~+/-]+=*|\bAIza[\w-]{20,}|\beyJ[\w-]{10,}\.[\w.-]+"
@@ -64,12 +67,16 @@ def fault(
     is_submit: bool = False,
     retry_after_s: float | None = None,
     advice: Advice | None = None,
+    hidden: str = "",
 ) -> ProviderError:
     """Return what an HTTP answer of 300 or more means; `doing` begins its text.
 
-    A submit's 5xx and 408 are ambiguous, its 429 is not. `retry_after_s` is the header's.
+    A submit's 5xx and 408 are ambiguous, its 429 is not. `retry_after_s` is the header's. A message
+    that repeats what was sent in `hidden`, a row's text, is left out.
     """
     refusal = read_refusal(body)
+    if _repeats(refusal.message, hidden):
+        refusal = replace(refusal, message=f"{refusal.status} (its words repeat what was sent)")
     said = f"{doing}: {refusal.message or f'HTTP {status}, without a word'}"
     wait_s = retry_after_s if retry_after_s is not None else refusal.retry_after_s
     if status == 429:
@@ -135,6 +142,12 @@ def retry_after_s(header: str | None) -> float | None:
     except ValueError:
         return None
     return seconds if 0 <= seconds < 86_400 else None
+
+
+def _repeats(message: str, hidden: str) -> bool:
+    words = hidden.split()
+    runs = {" ".join(words[at : at + _TELLING_WORDS]) for at in range(len(words))}
+    return any(run in message for run in runs if len(run) >= _TELLING_CHARACTERS)
 
 
 def _is_page(text: str) -> bool:

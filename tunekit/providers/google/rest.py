@@ -34,8 +34,8 @@ _MOST_BYTES = 64 << 20
 class Rest:
     """Calls to Google's REST APIs; `credentials` is asked for at the first one.
 
-    `timeout_s` bounds a whole answer, from the first byte sent to the last received, and once more
-    the wait for its head. Threads may share it.
+    `timeout_s` bounds each wait, and from the request's start the answer's last byte, give or take
+    one wait. Threads may share it.
     """
 
     credentials: Callable[[], Credentials]
@@ -55,8 +55,9 @@ class Rest:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
         is_submit: bool = False,
+        hidden: str = "",
     ) -> JSON:
-        """Return a JSON object. `doing` begins the text of every error.
+        """Return a JSON object. `doing` begins the text of every error; `hidden` is in none.
 
         Of a submit, AmbiguousSubmit unless it surely had no effect; Unavailable, NotFound or
         ProviderError else.
@@ -77,6 +78,7 @@ class Rest:
                 is_submit=is_submit,
                 retry_after_s=told_wait_s,
                 advice=self.advice,
+                hidden=hidden,
             )
         try:
             found = json.loads(answer)
@@ -173,9 +175,12 @@ class Rest:
             # Anonymous credentials, asked for a fresh token after a 401.
             raise fault(401, "", doing=doing, advice=self.advice) from error
         except google.auth.exceptions.GoogleAuthError as error:
+            said = plain(_first(error))
+            remedy = f"run: {self.advice.login}"
+            if "impersonated" in said:
+                remedy = "you need roles/iam.serviceAccountTokenCreator on that service account"
             raise ProviderError(
-                f"{doing}: the credentials were refused: {plain(_first(error))}; "
-                f"run: {self.advice.login}"
+                f"{doing}: the credentials were refused: {said}; {remedy}"
             ) from error
 
     def _cut(self, error: Exception, doing: str, url: str, *, is_submit: bool) -> ProviderError:

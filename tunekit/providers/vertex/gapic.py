@@ -47,6 +47,9 @@ class Clients:
         )
         # Its session is its own, and would send calls to this machine to a proxy.
         tame(client.transport._session, is_local=is_loopback(host))
+        if hasattr(client.transport, "operations_client"):  # waits for operations by one more
+            waiting = client.transport.operations_client._transport
+            tame(waiting._session, is_local=is_loopback(host))
         return client
 
     @contextmanager

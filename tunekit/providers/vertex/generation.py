@@ -38,7 +38,8 @@ class Generator:
             body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
             if options:
                 body["generationConfig"] = options
-            return completion(self.rest.call("POST", url, body=body, doing=f"ask {model}"))
+            answer = self.rest.call("POST", url, body=body, doing=f"ask {model}", hidden=prompt)
+            return completion(answer)
 
         waiting = iter(prompts)
         pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="tunekit-generate")

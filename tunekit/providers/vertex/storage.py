@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from tunekit.errors import NotFound, ProviderError, Unavailable
 from tunekit.providers.google.addresses import is_loopback
-from tunekit.providers.google.faults import fault, retry_after_s
+from tunekit.providers.google.faults import Refused, fault, retry_after_s
 from tunekit.providers.google.packages import load
 from tunekit.providers.google.rest import Rest
 from tunekit.providers.vertex import limits
@@ -131,15 +131,20 @@ class Store:
         """Open an upload session and remember its address, which lets one object be written."""
         blob = self._client().bucket(self.bucket).blob(spooled.name)
         blob.crc32c = spooled.crc32c  # the service refuses bytes that do not fit
-        with self._watching(doing):
-            address = blob.create_resumable_upload_session(
-                content_type=_TYPE,
-                size=spooled.size_bytes,
-                timeout=self.rest.waits_s,
-                checksum=None,
-                if_generation_match=0,
-                retry=None,
-            )
+        try:
+            with self._watching(doing):
+                address = blob.create_resumable_upload_session(
+                    content_type=_TYPE,
+                    size=spooled.size_bytes,
+                    timeout=self.rest.waits_s,
+                    checksum=None,
+                    if_generation_match=0,
+                    retry=None,
+                )
+        except Refused as error:
+            if error.status == 412:
+                raise _AlreadyThere from error
+            raise
         if urlsplit(str(address)).netloc != urlsplit(self.base).netloc:
             raise ProviderError(f"{doing}: the service sends the upload to another host")
         _make_private(note.parent)
@@ -197,7 +202,8 @@ class Store:
         if status in (404, 410):
             note.unlink(missing_ok=True)
             raise NotFound(f"{doing}: the upload session has expired; the next try begins anew")
-        raise self._fault(status, text, doing, retry_after_s(answer.headers.get("retry-after")))
+        # Its words may repeat rows.
+        raise self._fault(status, "", doing, retry_after_s(answer.headers.get("retry-after")))
 
     def _verify(self, spooled: Spooled, text: str, doing: str) -> None:
         try:
@@ -249,8 +255,6 @@ class Store:
             with self.rest.watching(doing, self.base):
                 yield
         except GoogleAPICallError as error:
-            if error.code == 412:
-                raise _AlreadyThere from error
             body = {"error": {"message": error.message, "errors": list(error.errors)}}
             header = getattr(error.response, "headers", {}).get("retry-after")
             raise self._fault(int(error.code or 0), body, doing, retry_after_s(header)) from error
