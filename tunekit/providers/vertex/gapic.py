@@ -73,5 +73,5 @@ class Clients:
                 retry_after_s=wait_s,
                 advice=self.rest.advice,
             ) from error
-        except (ParseError, RetryError, UnicodeDecodeError) as error:
+        except (ParseError, RetryError, TypeError, UnicodeDecodeError) as error:
             raise Unavailable(f"{doing}: the answer could not be read") from error
