@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from tests.emulator import schemas
+from tests.emulator import documents
 from tests.providers.support import JOB, TOKEN
 from tunekit.model import JobState
 from tunekit.providers.vertex import answers
@@ -17,7 +17,7 @@ DONE = {"tunedModel": {"model": "projects/7/locations/l/models/5@1", "endpoint":
 
 
 def test_all_twelve_states_of_the_document_have_a_meaning() -> None:
-    schema = schemas.document("aiplatform.v1beta1")["schemas"]
+    schema = documents.document("aiplatform.v1beta1")["schemas"]
     job = schema["GoogleCloudAiplatformV1beta1TuningJob"]["properties"]
     assert set(answers.STATES) == set(job["state"]["enum"])
     assert len(answers.STATES) == 12

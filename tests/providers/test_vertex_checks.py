@@ -205,7 +205,6 @@ def test_the_doctor_passes_on_a_good_profile(
     assert f"bucket {BUCKET}" in lines
     assert "project p in us-central1" in lines
     assert {method for method, path, _ in requests_seen.seen if path != "/storage/v1/b"} == {"GET"}
-    # The emulator has no testIamPermissions; its 404 is not a request that we got wrong.
 
 
 def test_the_doctor_names_each_fault_and_its_remedy(service: Service, tmp_path: Path) -> None:

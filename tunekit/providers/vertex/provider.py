@@ -20,6 +20,7 @@ from tunekit.model import (
     Observation,
     Problem,
 )
+from tunekit.providers.base import Progress
 from tunekit.providers.google.credentials import CLOUD_PLATFORM, credentials, login_command
 from tunekit.providers.google.faults import Advice, Refused
 from tunekit.providers.google.rest import Rest
@@ -30,7 +31,7 @@ from tunekit.providers.vertex.generation import Generator
 from tunekit.providers.vertex.metrics import Metrics
 from tunekit.providers.vertex.places import JOB, VERSION, require
 from tunekit.providers.vertex.profile import Profile
-from tunekit.providers.vertex.storage import ROLE, Progress, Store, spool
+from tunekit.providers.vertex.storage import ROLE, Store, spool
 
 _PAGE = "100"
 _POLL_S, _POLL_LOCAL_S = 10.0, 0.5

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from tunekit.errors import NotFound, ProviderError, Unavailable
+from tunekit.providers.base import Progress
 from tunekit.providers.google.addresses import is_loopback
 from tunekit.providers.google.faults import Refused, fault, retry_after_s
 from tunekit.providers.google.packages import load
@@ -34,8 +35,6 @@ _CHUNK = 8 << 20
 _PACKAGE = "google-cloud-storage"
 _NEEDED = ["storage.objects.create", "storage.objects.get", "storage.objects.delete"]
 _TYPE = "application/jsonl"
-# Calls with (object's name, bytes done, bytes in all).
-Progress = Callable[[str, int, int], None]
 
 
 class _AlreadyThere(Exception):
