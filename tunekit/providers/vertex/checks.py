@@ -13,6 +13,7 @@ from tunekit.providers.vertex.profile import Profile
 from tunekit.providers.vertex.wire import dropped_tags
 
 _WARNING = Severity.WARNING
+_METHOD = "tuning.method"
 # Of a row beside its texts: braces, roles, quotes.
 _ROW_BYTES = 100
 
@@ -23,12 +24,19 @@ def problems(job: JobSpec, profile: Profile) -> list[Problem]:
     needs_bucket = bool(needed - set(job.dataset.uris))
     return [
         *profile.problems(needs_bucket=needs_bucket),
+        *_method(job),
         *_base_model(job, profile),
         *_names(job),
         *_sizes(job),
         *_uris(job),
         *_rows(job),
     ]
+
+
+def _method(job: JobSpec) -> Iterator[Problem]:
+    if job.method not in limits.METHODS:
+        remedy = f"write {' or '.join(sorted(limits.METHODS))}"
+        yield Problem(f"tunekit does not tune by {job.method} on vertex", remedy, key=_METHOD)
 
 
 def _base_model(job: JobSpec, profile: Profile) -> Iterator[Problem]:
@@ -56,11 +64,11 @@ def _known(job: JobSpec, model: BaseModel, location: str) -> Iterator[Problem]:
         fact = f"{model.name} was to be retired on {model.retired}"
         remedy = f"write {' or '.join(_current())} ({as_of})"
         yield Problem(fact, remedy, None, _WARNING, "base_model")
-    if job.method not in model.methods:
+    if job.method in limits.METHODS - model.methods:
         able = [m.name for m in limits.BASE_MODELS.values() if job.method in m.methods]
         fact = f"{job.method} tuning is documented for {', '.join(able) or 'no model'} only"
         remedy = f"the service decides ({limits.PREFERENCE_URL})"
-        yield Problem(fact, remedy, None, _WARNING, "tuning.method")
+        yield Problem(fact, remedy, None, _WARNING, _METHOD)
     size = job.hyperparameters.get("adapter_size")
     if size is not None and size not in model.adapter_sizes:
         sizes = ", ".join(map(str, model.adapter_sizes))

@@ -41,7 +41,7 @@ class BaseModel:
 
 
 _SFT = frozenset({"supervised"})
-_BOTH = frozenset({"supervised", "preference"})
+METHODS = frozenset({"supervised", "preference"})
 _ADAPTERS = (1, 2, 4, 8, 16)
 # Regions and serving locations of 3.x: high. Prices: medium; the price page itself was not read.
 _THIRD = ("us-central1", "europe-west4")
@@ -53,9 +53,9 @@ BASE_MODELS = {
         BaseModel("gemini-3.5-flash", _SFT, _ADAPTERS, 10.0, _THIRD, ("us", "eu")),
         BaseModel("gemini-3.1-flash-lite", _SFT, _ADAPTERS, 3.0, _THIRD, ("us", "eu")),
         BaseModel("gemini-2.5-pro", _SFT, (1, 2, 4, 8), 25.0, retired=_RETIRED, url=VERSIONS_URL),
-        BaseModel("gemini-2.5-flash", _BOTH, _ADAPTERS, 5.0, retired=_RETIRED, url=VERSIONS_URL),
+        BaseModel("gemini-2.5-flash", METHODS, _ADAPTERS, 5.0, retired=_RETIRED, url=VERSIONS_URL),
         BaseModel(
-            "gemini-2.5-flash-lite", _BOTH, _ADAPTERS, 1.5, retired=_RETIRED, url=VERSIONS_URL
+            "gemini-2.5-flash-lite", METHODS, _ADAPTERS, 1.5, retired=_RETIRED, url=VERSIONS_URL
         ),
     )
 }

@@ -61,7 +61,7 @@ class VertexProvider:
         # job -> its experiment, which never changes once it is there
         self._experiments: dict[str, str] = {}
         self.capabilities = Capabilities(
-            methods=frozenset({"supervised", "preference"}),
+            methods=limits.METHODS,
             hyperparameters={
                 "epochs": Hyperparameter(minimum=1),
                 "learning_rate_multiplier": Hyperparameter(minimum=_LEAST),
