@@ -25,6 +25,7 @@ def problems(job: JobSpec, profile: Profile) -> list[Problem]:
     return [
         *profile.problems(needs_bucket=needs_bucket),
         *_method(job),
+        *_hyperparameters(job),
         *_base_model(job, profile),
         *_names(job),
         *_sizes(job),
@@ -37,6 +38,21 @@ def _method(job: JobSpec) -> Iterator[Problem]:
     if job.method not in limits.METHODS:
         remedy = f"write {' or '.join(sorted(limits.METHODS))}"
         yield Problem(f"tunekit does not tune by {job.method} on vertex", remedy, key=_METHOD)
+
+
+def _hyperparameters(job: JobSpec) -> Iterator[Problem]:
+    """Yield what the request has no field for, or no value: it would train otherwise than asked."""
+    for key, value in job.hyperparameters.items():
+        allowed = limits.HYPERPARAMETERS.get(key)
+        if allowed is None:
+            remedy = f"remove it; there is {', '.join(limits.HYPERPARAMETERS)}"
+            yield Problem(f"tuning.{key} is not taken by vertex", remedy, key=f"tuning.{key}")
+            continue
+        is_low = allowed.minimum is not None and not value >= allowed.minimum
+        if is_low or (allowed.choices and value not in allowed.choices):
+            wanted = ", ".join(f"{c:g}" for c in allowed.choices) or f"{allowed.minimum:g} or more"
+            fact = f"tuning.{key} is {value:g}"
+            yield Problem(fact, f"vertex takes {wanted}", key=f"tuning.{key}")
 
 
 def _base_model(job: JobSpec, profile: Profile) -> Iterator[Problem]:
@@ -70,7 +86,8 @@ def _known(job: JobSpec, model: BaseModel, location: str) -> Iterator[Problem]:
         remedy = f"the service decides ({limits.PREFERENCE_URL})"
         yield Problem(fact, remedy, None, _WARNING, _METHOD)
     size = job.hyperparameters.get("adapter_size")
-    if size is not None and size not in model.adapter_sizes:
+    known_sizes = limits.HYPERPARAMETERS["adapter_size"].choices
+    if size in known_sizes and size not in model.adapter_sizes:
         sizes = ", ".join(map(str, model.adapter_sizes))
         fact = f"tuning.adapter_size is {size:g}; {model.name} takes {sizes}"
         yield Problem(fact, as_of, key="tuning.adapter_size")

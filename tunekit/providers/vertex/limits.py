@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from tunekit.model import Hyperparameter
+
 VERSION = 1
 AS_OF = date(2026, 11, 21)
 
@@ -39,6 +41,12 @@ class BaseModel:
     url: str = SUPERVISED_URL
     confidence: str = "medium"
 
+
+HYPERPARAMETERS = {
+    "epochs": Hyperparameter(minimum=1),
+    "learning_rate_multiplier": Hyperparameter(minimum=1e-9),
+    "adapter_size": Hyperparameter(choices=(1, 2, 4, 8, 16)),
+}
 
 _SFT = frozenset({"supervised"})
 METHODS = frozenset({"supervised", "preference"})

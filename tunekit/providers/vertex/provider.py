@@ -13,7 +13,6 @@ from tunekit.model import (
     Completion,
     Diagnosis,
     Generation,
-    Hyperparameter,
     JobDescription,
     JobSpec,
     MetricPoint,
@@ -37,7 +36,6 @@ _PAGE = "100"
 _POLL_S, _POLL_LOCAL_S = 10.0, 0.5
 # A page token that comes again would make a list endless.
 _MOST_PAGES = 10_000
-_LEAST = 1e-9
 
 
 def open_provider(
@@ -62,11 +60,7 @@ class VertexProvider:
         self._experiments: dict[str, str] = {}
         self.capabilities = Capabilities(
             methods=limits.METHODS,
-            hyperparameters={
-                "epochs": Hyperparameter(minimum=1),
-                "learning_rate_multiplier": Hyperparameter(minimum=_LEAST),
-                "adapter_size": Hyperparameter(choices=(1, 2, 4, 8, 16)),
-            },
+            hyperparameters=limits.HYPERPARAMETERS,
             base_models=tuple(limits.BASE_MODELS),
             can_continue=True,
             listing_lag_s=profile.timeout_s + profile.listing_lag_s,

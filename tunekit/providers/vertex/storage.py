@@ -13,7 +13,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -30,8 +30,8 @@ from tunekit.providers.vertex import limits
 HOST = "https://storage.googleapis.com"
 ROLE = "roles/storage.objectAdmin"
 
-# A multiple of 256 KiB, as the service demands.
-_CHUNK = 8 << 20
+# A multiple of 256 KiB, as the service demands; small enough to leave on a slow line in time.
+_CHUNK = 4 << 20
 _PACKAGE = "google-cloud-storage"
 _NEEDED = ["storage.objects.create", "storage.objects.get", "storage.objects.delete"]
 _TYPE = "application/jsonl"
@@ -95,10 +95,9 @@ class Store:
         uri = f"gs://{self.bucket}/{spooled.name}"
         doing = f"upload {uri}"
         if not self._has(spooled, doing):
-            try:
+            with suppress(_AlreadyThere):  # somebody else was quicker with the same bytes
                 self._upload(spooled, doing)
-            except _AlreadyThere:  # somebody else was quicker with the same bytes
-                self._note(spooled).unlink(missing_ok=True)
+        self._note(spooled).unlink(missing_ok=True)
         self.progress(spooled.name, spooled.size_bytes, spooled.size_bytes)
         return uri
 
@@ -124,7 +123,6 @@ class Store:
             before, done = done, self._send(spooled, address, done, note, doing)
             if done is not None and done <= before:
                 raise Unavailable(f"{doing}: the service took nothing of what was sent")
-        note.unlink(missing_ok=True)
 
     def _begin(self, spooled: Spooled, note: Path, doing: str) -> str:
         """Open an upload session and remember its address, which lets one object be written."""
@@ -187,7 +185,8 @@ class Store:
                 address,
                 data=piece,
                 headers={"content-range": f"bytes {span}/{size}"},
-                timeout=self.rest.waits_s,
+                # The first number bounds also the sending of the whole piece.
+                timeout=(self.rest.timeout_s, self.rest.timeout_s),
                 allow_redirects=False,
             )
             status, text = answer.status_code, answer.text
