@@ -27,11 +27,13 @@ def credentials(
     scopes: Sequence[str],
     environ: Mapping[str, str],
     extra: str = "vertex",
+    login: str = "",
 ) -> Credentials:
     """Return what signs requests; asks no service but, on Google Cloud, the metadata server.
 
     An endpoint on this machine gets anonymous credentials, and nobody is asked. Options:
-    `impersonate` (a service account's e-mail), `quota_project`. ProviderError says how to log in.
+    `impersonate` (a service account's e-mail), `quota_project`. ProviderError says how to log in:
+    by `login`, or by the command for `scopes`.
     """
     try:
         from google.auth.credentials import AnonymousCredentials
@@ -41,11 +43,12 @@ def credentials(
         return AnonymousCredentials()  # type: ignore[no-untyped-call]
     quota_project = str(options.get("quota_project") or "") or None
     target = str(options.get("impersonate") or "")
+    login = login or login_command(scopes)
     if not target:
-        return _default(scopes, quota_project, environ)
+        return _default(scopes, quota_project, environ, login=login)
     from google.auth import impersonated_credentials
 
-    source = _default([CLOUD_PLATFORM], None, environ)
+    source = _default([CLOUD_PLATFORM], None, environ, login=login_command([CLOUD_PLATFORM]))
     return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
         source_credentials=source,
         target_principal=target,
@@ -84,7 +87,7 @@ def login_command(scopes: Sequence[str]) -> str:
 
 
 def _default(
-    scopes: Sequence[str], quota_project: str | None, environ: Mapping[str, str]
+    scopes: Sequence[str], quota_project: str | None, environ: Mapping[str, str], *, login: str
 ) -> Credentials:
     import google.auth
     from google.auth.exceptions import GoogleAuthError
@@ -95,17 +98,17 @@ def _default(
             warnings.simplefilter("ignore")
             found, _ = google.auth.default(scopes=list(scopes), quota_project_id=quota_project)
     except (GoogleAuthError, OSError, ValueError) as error:
-        raise ProviderError(_missing(scopes, environ)) from error
+        raise ProviderError(_missing(login, environ)) from error
     return found
 
 
-def _missing(scopes: Sequence[str], environ: Mapping[str, str]) -> str:
+def _missing(login: str, environ: Mapping[str, str]) -> str:
     if path := environ.get(_FILE):
         return (
             f"{_FILE} names {path}, which holds no credentials that can be used; correct it, or "
-            f"unset it and run: {login_command(scopes)}"
+            f"unset it and run: {login}"
         )
     return (
         "no Google credentials were found (Application Default Credentials); run: "
-        f"{login_command(scopes)}, or let {_FILE} name a service account's key file"
+        f"{login}, or let {_FILE} name a service account's key file"
     )
