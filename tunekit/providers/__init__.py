@@ -18,9 +18,8 @@ Opener = Callable[[Mapping[str, Any], Path, Mapping[str, str]], Provider]
 _BUILT_IN = {
     "local": ("tunekit.providers.local", ""),
     "vertex": ("tunekit.providers.vertex", "vertex"),
+    "gemini-api": ("tunekit.providers.gemini_api", "gemini-api"),
 }
-# Kinds that specs may already name, and the extra that their SDKs come with.
-_PLANNED = {"gemini-api": "gemini-api"}
 
 _ENTRY_POINTS = "tunekit.providers"
 
@@ -36,11 +35,6 @@ def open_provider(
     kind: str, options: Mapping[str, Any], folder: Path, environ: Mapping[str, str]
 ) -> Provider:
     """Return a provider of a kind. ProviderError or MissingExtra where there is none."""
-    if kind in _PLANNED:
-        raise ProviderError(
-            f"provider kind {kind!r} is not in this version of tunekit, which has: "
-            f"{', '.join(kinds())}; set `provider: local` to tune on this machine"
-        )
     if kind in _BUILT_IN:
         module, extra = _BUILT_IN[kind]
         try:
