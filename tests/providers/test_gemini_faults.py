@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.emulator.service import Service
 from tests.providers.gemini import BASE, GREEDY, TOKEN, Told, job, opened, until_ended
-from tunekit.errors import AmbiguousSubmit, NotFound, ProviderError, Unavailable
+from tunekit.errors import AmbiguousSubmit, MissingExtra, NotFound, ProviderError, Unavailable
 from tunekit.model import JobState
 from tunekit.providers.gemini_api.provider import GeminiApiProvider
 
@@ -107,6 +109,15 @@ def test_a_submit_of_unknown_outcome_leaves_at_most_one_job(
     assert (provider.find(TOKEN) is not None) is bool(exists)
     provider.submit(job(), TOKEN)
     assert list(service.state()["tuned_models"]) == [MODEL]
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_a_token_that_is_taken_by_what_can_t_be_read_is_ambiguous(
+    tell: Callable[..., Told], status: int
+) -> None:
+    taken = {"POST /v1beta/tunedModels": (409, refusal(409))}
+    with pytest.raises(AmbiguousSubmit, match="exists, but"):
+        opened(tell(status, refusal(status), taken).url).submit(job(), TOKEN)
 
 
 def test_a_rate_limited_submit_did_not_take_effect(service: Service) -> None:
@@ -233,6 +244,25 @@ def test_a_missing_key_is_said_when_it_is_needed(service: Service) -> None:
     assert service.watched.answers == 0
 
 
+def test_missing_credentials_say_how_to_log_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    with pytest.raises(ProviderError, match="no Google credentials") as caught:
+        opened("").get(MODEL)
+    assert "--client-id-file=client_secret.json --scopes=" in str(caught.value)
+    assert "generative-language.tuning" in str(caught.value)
+
+
+def test_a_missing_package_is_named(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.generativeai", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'tunekit\[gemini-api\]'"):
+        opened(service.url).submit(job(), TOKEN)
+    assert service.state()["tuned_models"] == {}
+
+
 def test_a_key_written_in_place_of_its_variable_is_not_shown(service: Service) -> None:
     provider = opened(service.url, {}, api_key_env=CANARY)
     with pytest.raises(ProviderError) as caught:
@@ -341,7 +371,7 @@ def test_answers_before_an_error_are_yielded_and_the_rest_is_not_asked_for() -> 
         ({"promptFeedback": {"blockReason": "SAFETY"}}, "SAFETY"),
         ({"candidates": [{"finishReason": "RECITATION"}]}, "RECITATION"),
         ({"candidates": [{"content": {"parts": []}, "finishReason": "MAX_TOKENS"}]}, "MAX_TOKENS"),
-        ({}, "EMPTY"),
+        ({}, "NO_CANDIDATES"),
     ],
 )
 def test_a_held_back_answer_is_empty_and_says_why(

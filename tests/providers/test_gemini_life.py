@@ -172,6 +172,7 @@ def test_a_name_of_another_kind_is_not_asked_for(service: Service, name: str) ->
     for call in calls:
         with pytest.raises(NotFound):
             call()
+    assert provider.find("../x") is None
     provider.delete_model(name)  # there is nothing of that name
     assert service.watched.answers == 0
 

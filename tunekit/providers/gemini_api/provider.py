@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from tunekit.providers.gemini_api.access import Access
 from tunekit.providers.gemini_api.reading import JSON
 from tunekit.providers.gemini_api.service import Service, Tuning
 from tunekit.providers.google.faults import Refused
+from tunekit.providers.google.generation import completion, in_order
 
 _LISTING_LAG_S = 30.0
 _POLL_EVERY_S, _POLL_LOCAL_EVERY_S = 5.0, 0.5
@@ -98,8 +97,8 @@ class GeminiApiProvider:
 
     def find(self, token: str) -> Observation | None:
         """Return the tuned model whose id is the token."""
-        name = reading.model_name(f"tunedModels/{token}")
         try:
+            name = reading.model_name(f"tunedModels/{token}")
             return reading.observe(self._service.tuned_model(name))
         except NotFound:
             return None
@@ -132,24 +131,13 @@ class GeminiApiProvider:
     def generate(
         self, model: str, prompts: Iterable[str], config: Generation
     ) -> Iterator[Completion]:
-        """Yield a model's answers; a few prompts are under way at once."""
+        """Return a model's answers; a few prompts are under way at once."""
         name = reading.answering_name(model)
 
         def ask(prompt: str) -> Completion:
-            return reading.completion(self._service.generate(name, prompt, config))
+            return completion(self._service.generate(name, prompt, config))
 
-        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="tunekit-gemini")
-        waiting: deque[Future[Completion]] = deque()
-        try:
-            for prompt in prompts:
-                waiting.append(pool.submit(ask, prompt))
-                if len(waiting) == _AT_ONCE:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            # Nobody waits for what is still under way: Ctrl-C is obeyed at once.
-            pool.shutdown(wait=False, cancel_futures=True)
+        return in_order(ask, prompts, at_once=_AT_ONCE)
 
     def delete_model(self, name: str) -> None:
         """Delete a tuned model, also one that is still being made; fine if it is gone."""

@@ -15,7 +15,6 @@ from typing import Any
 from tunekit.errors import NotFound
 from tunekit.model import (
     MEAN_LOSS,
-    Completion,
     JobDescription,
     JobState,
     MetricPoint,
@@ -156,17 +155,6 @@ def describe(model: JSON) -> JobDescription:
         display_name=str(model.get("displayName") or ""),
         description=str(model.get("description") or ""),
     )
-
-
-def completion(answer: JSON) -> Completion:
-    """Return the first candidate's text; nothing, and why, where the service held it back."""
-    candidates = answer.get("candidates") or []
-    if not candidates:
-        feedback = _mapping(answer.get("promptFeedback"))
-        return Completion("", str(feedback.get("blockReason") or "EMPTY"))
-    parts = _mapping(candidates[0].get("content")).get("parts") or []
-    text = "".join(str(part.get("text") or "") for part in parts)
-    return Completion(text, str(candidates[0].get("finishReason") or ""))
 
 
 def _base(model: JSON) -> str:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 # Each listed model carries a snapshot for every step; the service allows 1,000 a page.
 _PAGE = 100
+_MOST_REFUSAL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ class Service:
         answer = error.response
         return self.access.refusal(
             int(answer.status_code),
-            answer.text,
+            answer.content[:_MOST_REFUSAL_BYTES].decode("utf-8", "replace"),
             doing=doing,
             is_submit=is_submit,
             retry_after_s=retry_after_s(answer.headers.get("retry-after")),

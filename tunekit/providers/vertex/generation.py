@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from tunekit.errors import NotFound
 from tunekit.model import Completion, Generation
+from tunekit.providers.google.generation import completion, in_order
 from tunekit.providers.google.rest import Rest
 from tunekit.providers.vertex import limits
 from tunekit.providers.vertex.places import ENDPOINT, MODEL, Places, base_name, require
@@ -26,7 +24,7 @@ class Generator:
     def generate(
         self, model: str, prompts: Iterable[str], config: Generation
     ) -> Iterator[Completion]:
-        """Yield one answer a prompt, in order; up to 8 are asked for at once.
+        """Return one answer a prompt, in order; up to 8 are asked for at once.
 
         `model` is an endpoint, a tuned model (its default checkpoint's endpoint is asked), or the
         name of a base model. At an error, what came before it has been yielded.
@@ -41,17 +39,7 @@ class Generator:
             answer = self.rest.call("POST", url, body=body, doing=f"ask {model}", hidden=prompt)
             return completion(answer)
 
-        waiting = iter(prompts)
-        pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="tunekit-generate")
-        flying: deque[Future[Completion]] = deque()
-        try:
-            flying.extend(pool.submit(ask, prompt) for prompt in islice(waiting, _IN_FLIGHT))
-            while flying:
-                yield flying.popleft().result()
-                flying.extend(pool.submit(ask, prompt) for prompt in islice(waiting, 1))
-        finally:
-            # Nobody waits for what is still in flight: Ctrl-C is obeyed at once.
-            pool.shutdown(wait=False, cancel_futures=True)
+        return in_order(ask, prompts, at_once=_IN_FLIGHT)
 
     def _address(self, model: str) -> str:
         if ENDPOINT.fullmatch(model):
@@ -87,24 +75,3 @@ def config_of(config: Generation) -> dict[str, Any]:
         "maxOutputTokens": config.max_output_tokens,
     }
     return {key: value for key, value in given.items() if value is not None}
-
-
-def completion(answer: Mapping[str, Any]) -> Completion:
-    """Return the first candidate's text; a blocked or empty answer is empty and says why."""
-    candidates = answer.get("candidates")
-    first = candidates[0] if isinstance(candidates, list) and candidates else None
-    if not isinstance(first, Mapping):
-        feedback = answer.get("promptFeedback")
-        reason = feedback.get("blockReason") if isinstance(feedback, Mapping) else None
-        return Completion("", finish=str(reason or "NO_CANDIDATES")[:80])
-    content = first.get("content")
-    parts = content.get("parts") if isinstance(content, Mapping) else None
-    texts = [
-        part["text"]
-        for part in (parts if isinstance(parts, list) else [])
-        # A thinking model's thoughts are not its answer.
-        if isinstance(part, Mapping)
-        and isinstance(part.get("text"), str)
-        and not part.get("thought")
-    ]
-    return Completion("".join(texts), finish=str(first.get("finishReason") or "")[:80])
