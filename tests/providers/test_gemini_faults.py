@@ -333,6 +333,20 @@ def test_a_failed_operation_says_why_even_where_its_model_is_gone(
         opened(server.url).get(MODEL)
 
 
+@pytest.mark.parametrize("status", [200, 403, 404, 503])
+def test_why_a_model_failed_is_looked_up_and_not_insisted_on(
+    tell: Callable[..., Told], status: int
+) -> None:
+    model = {"name": MODEL, "state": "FAILED", "baseModel": f"models/{BASE}"}
+    operation = {"name": f"{MODEL}/operations/1", "done": True, "error": {"message": "Unsafe."}}
+    listed = {"operations": [operation]} if status == 200 else refusal(status)
+    answers = {f"GET /v1beta/{MODEL}/operations": (status, listed)}
+    seen = opened(tell(200, model, answers).url).find(TOKEN)
+    assert seen is not None
+    assert seen.state is JobState.FAILED
+    assert seen.error == "Unsafe." if status == 200 else "does not say why" in seen.error
+
+
 @pytest.mark.parametrize("state", ["HIBERNATING", 77, None])
 def test_a_state_that_nobody_knows_is_unknown_and_breaks_no_list(
     tell: Callable[..., Told], state: Any

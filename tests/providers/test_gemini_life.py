@@ -84,6 +84,7 @@ def test_progress_shows_where_only_the_model_is_known(serve: Callable[..., Servi
     assert steps == sorted(steps)
     assert steps[-1] == 20
     assert any(0 < step < 20 for step in steps)
+    assert {look.total_steps for look in seen} == {20}
 
 
 def test_a_hundred_jobs_are_watched_by_one_request(service: Service) -> None:

@@ -85,10 +85,10 @@ class GeminiApiProvider:
         """Return the tuned model that took the id first: an earlier submit arrived after all."""
         name = f"tunedModels/{tuning.id}"
         try:
-            model = self._service.tuned_model(name)
+            found = self.get(name)
         except ProviderError as error:
             raise AmbiguousSubmit(f"{name} exists, but: {error}") from error
-        if (found := reading.observe(model)).base_model != reading.base_name(tuning.base_model):
+        if found.base_model != reading.base_name(tuning.base_model):
             raise ProviderError(
                 f"{name} exists and is of {found.base_model}: not what was to be tuned; "
                 "look at it, and delete it if nobody needs it"
@@ -98,8 +98,7 @@ class GeminiApiProvider:
     def find(self, token: str) -> Observation | None:
         """Return the tuned model whose id is the token."""
         try:
-            name = reading.model_name(f"tunedModels/{token}")
-            return reading.observe(self._service.tuned_model(name))
+            return self.get(f"tunedModels/{token}")
         except NotFound:
             return None
         except Refused as error:
@@ -155,7 +154,7 @@ class GeminiApiProvider:
         return doctor.diagnose(self._access, self._service, base_models)
 
     def _look(self, name: str) -> tuple[JSON, JSON | None]:
-        """Return a tuned model and, where the name is of one that is kept, its operation."""
+        """Return a tuned model and the operation that makes it, where that is known."""
         model_name = reading.model_name(name)
         operation = None
         if reading.is_operation(name):
@@ -165,12 +164,17 @@ class GeminiApiProvider:
         if made := _made(operation):
             return made, operation
         try:
-            return self._service.tuned_model(model_name), operation
+            model = self._service.tuned_model(model_name)
         except NotFound:
             if operation is None or not operation.get("error"):
                 raise
             # A model that failed may be gone while its operation still says why.
             return {"name": model_name, "state": "FAILED"}, operation
+        if operation is None and model.get("state") != "ACTIVE":
+            # It alone says how many steps there are, and why tuning failed; neither is needed.
+            with suppress(ProviderError):
+                operation = next(iter(self._service.operations(model_name)), None)
+        return model, operation
 
 
 def _made(operation: JSON | None) -> JSON | None:

@@ -97,6 +97,14 @@ class Service:
             lambda sdk: _json(sdk.models.get_operation({"name": name}, **self._once())),
         )
 
+    def operations(self, model: str) -> list[JSON]:
+        """Return the operations of a tuned model, a page at most; it has one, its making."""
+        found = self._ask(
+            f"listing the operations of {model}",
+            lambda sdk: _json(sdk.models.list_operations({"name": model}, **self._once())),
+        )
+        return list(found.get("operations") or ())
+
     def tuned_model(self, name: str) -> JSON:
         """Return a tuned model. NotFound where there is none."""
         return self._ask(
