@@ -84,19 +84,14 @@ class Terms:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def calls(cls, provider: Provider) -> Iterator[PatientCaller]:
+    def calls(cls, provider: Provider) -> PatientCaller:
         """Give the caller that makes every call."""
-        calls = PatientCaller(
+        return PatientCaller(
             provider,
             patience_s=cls.patience_s,
             look_every_s=cls.look_every_s,
             longest_wait_s=cls.longest_wait_s,
         )
-        yield calls
-        cls().settle(calls)
-
-    def settle(self, calls: PatientCaller) -> None:
-        """Look at what the suite leaves behind, once it is done; nothing by default."""
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -116,7 +116,7 @@ class ResultPromises(Terms):
 
     def test_an_unknown_model_is_not_found(self, calls: PatientCaller, trained: Trained) -> None:
         with pytest.raises(NotFound):
-            calls.generate(absent(trained.asks), self._prompts())
+            calls.generate(absent(trained.asks, token=trained.token), self._prompts())
 
     def test_checkpoints_answer(self, calls: PatientCaller, trained: Trained) -> None:
         marks = trained.end.checkpoints
@@ -137,7 +137,7 @@ class ResultPromises(Terms):
     def test_deleting_an_unknown_model_is_fine(
         self, calls: PatientCaller, trained: Trained
     ) -> None:
-        calls.delete_model(absent(trained.end.model or ""))
+        calls.delete_model(absent(trained.end.model or "", token=trained.token))
         assert calls.generate(trained.asks, self._prompts()[:1])
 
     def _prompts(self) -> list[str]:

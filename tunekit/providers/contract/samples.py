@@ -55,8 +55,10 @@ def fresh_token() -> str:
     return token_for(chance, experiment="contract", trial=ONLY_TRIAL, revision="", attempt=1)
 
 
-def absent(name: str) -> str:
-    """Return a name of the same form that nothing has: its last characters are others."""
+def absent(name: str, *, token: str) -> str:
+    """Return a name of the same form that nothing has: of another token, or of other digits."""
+    if token in name:
+        return name.replace(token, fresh_token())
     head, slash, last = name.rpartition("/")
     kept, changed = last[:-8], last[-8:]
     return head + slash + kept + "".join(map(_other, changed))

@@ -1,0 +1,96 @@
+"""The suite against an emulator: lists in small pages, wire checked, and no job made twice or lost.
+
+Importing it skips where a package lacks, as `tests.emulator.service` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+
+from tests.emulator.service import Service, Watched
+from tunekit.emulator import Emulator, Faults, Settings
+from tunekit.providers.contract import PatientCaller, ProviderContract
+
+# Every tenth call fails: refused before it has an effect, or answered in half. Beyond those, a
+# tenth of the creates and cancels takes effect without an answer.
+TENTH: Mapping[str, float] = {
+    "error_429": 0.04,
+    "error_503": 0.04,
+    "truncate": 0.02,
+    "drop_after_accept": 0.1,
+}
+
+
+# From so many requests on, the share that was refused is no chance.
+_MANY = 300
+
+
+class SmallPages(Watched):
+    """Gives lists in pages of two jobs at most, as a service may do; counts what it refused."""
+
+    refused = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] == "GET" and scope["path"].endswith(("/tuningJobs", "/tunedModels")):
+            query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+            query = {key: value for key, value in query.items() if key.lower() != "pagesize"}
+            scope = {**scope, "query_string": urlencode({**query, "pageSize": "2"}).encode()}
+        await super().__call__(scope, receive, send)
+
+    def judge(self, scope: Any, status: int, body: bytes) -> None:
+        self.refused += status in (429, 503)
+        super().judge(scope, status, body)
+
+
+class Emulated(ProviderContract):
+    """One emulator a class. `faults` are its switches."""
+
+    faults: ClassVar[Mapping[str, float]] = {}
+    time_scale: ClassVar[float] = 500
+    look_every_s = 0.02
+    # Faults are drawn anew for each call, so that there is nothing to wait for.
+    longest_wait_s = 0.02
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def service(cls) -> Iterator[Service]:
+        layers: list[SmallPages] = []
+
+        def wrap(app: Any) -> SmallPages:
+            layers.append(SmallPages(app))
+            return layers[0]
+
+        settings = Settings(
+            time_scale=cls.time_scale, seed=11, faults=Faults().changed(dict(cls.faults))
+        )
+        with Emulator(settings, wrap=wrap) as emulator:
+            service = Service(emulator, layers[0], checks_requests=True)
+            yield service
+            service.http.close()
+        service.require_documented()
+        if cls.faults and layers[0].requests > _MANY:
+            share = cls.faults["error_429"] + cls.faults["error_503"]
+            assert layers[0].refused / layers[0].requests == pytest.approx(share, rel=0.6)
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def every_job_is_there_once(cls, service: Service, calls: PatientCaller) -> Iterator[None]:
+        """Compare what the suite submitted with what the emulator has, at the end."""
+        yield
+        state = service.state()
+        there = sorted(cls.key(name) for name in (*state["tuning_jobs"], *state["tuned_models"]))
+        submitted = {cls.key(name) for _, name in calls.submitted}
+        assert submitted
+        # A deleted tuned model of the Gemini API is a job that is gone.
+        gone = {cls.key(name) for name in calls.deleted} & submitted
+        assert there == sorted(submitted - gone)
+
+    @staticmethod
+    def key(name: str) -> str:
+        """Return the id that is in every name of a job."""
+        parts = name.split("/")
+        return parts[1] if parts[0] == "tunedModels" else parts[-1]
