@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.datasets import make_experiment, read_all
-from tunekit.model import JobSpec
+from tunekit.model import JobSpec, JobState
 from tunekit.providers.base import Provider
-from tunekit.providers.contract import PatientCaller, ProviderContract, Trained
+from tunekit.providers.contract import PatientCaller, ProviderContract, Trained, sample_job
 from tunekit.providers.local import open_provider
 
 
@@ -58,3 +58,23 @@ class TestLocal(ProviderContract):
 
     def test_describe_gives_tags_back(self, calls: PatientCaller, trained: Trained) -> None:
         assert calls.provider.describe(trained.name).tags == self.job().tags
+
+
+def test_a_cancel_that_meets_an_import_is_a_cancel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal inside an import comes out as an ImportError, seen with numpy: not a failure."""
+    (tmp_path / "numpy.py").write_text(
+        "import os, pathlib, signal, sys, time\n"
+        "pathlib.Path(sys.argv[1], 'cancel').touch()\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(10)\n"
+        "except BaseException as error:\n"
+        "    raise ImportError from error\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    calls = PatientCaller(open_provider({}, tmp_path / "local", {}), patience_s=30)
+    job = sample_job(base_model="text-editor", hyperparameters={})
+    end = calls.until_ended(calls.submit(job, "tk-0").name)
+    assert (end.state, end.error) == (JobState.CANCELLED, "")

@@ -35,8 +35,8 @@ _REPORT_EVERY_S = 0.2
 _LOOK_EVERY_S = 0.2
 
 
-class _Cancelled(Exception):
-    """Somebody asked for the end."""
+class _Cancelled(BaseException):
+    """Somebody asked for the end. No library that is at work then may take it for its own."""
 
 
 def main(arguments: list[str]) -> int:
@@ -63,6 +63,10 @@ def main(arguments: list[str]) -> int:
     except MemoryError:
         progress.end(JobState.FAILED, error="out of memory; use fewer rows or a smaller batch_size")
     except Exception as error:
+        if folder.cancel.exists():
+            # A signal in the middle of an import comes out as whatever the import made of it.
+            progress.end(JobState.CANCELLED)
+            return 0
         # The text of an unforeseen error may quote a row: it goes to the owner's log alone.
         import traceback
 
