@@ -13,7 +13,9 @@ import pytest
 
 from tests.emulator.service import Service, Watched
 from tunekit.emulator import Emulator, Faults, Settings
+from tunekit.model import JobState
 from tunekit.providers.contract import PatientCaller, ProviderContract
+from tunekit.providers.contract.samples import fresh_token
 
 # Every tenth call fails: refused before it has an effect, or answered in half. Beyond those, a
 # tenth of the creates and cancels takes effect without an answer.
@@ -74,7 +76,7 @@ class Emulated(ProviderContract):
         service.require_documented()
         if cls.faults and layers[0].requests > _MANY:
             share = cls.faults["error_429"] + cls.faults["error_503"]
-            assert layers[0].refused / layers[0].requests == pytest.approx(share, rel=0.6)
+            assert layers[0].refused / layers[0].requests > share / 2
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
@@ -94,3 +96,22 @@ class Emulated(ProviderContract):
         """Return the id that is in every name of a job."""
         parts = name.split("/")
         return parts[1] if parts[0] == "tunedModels" else parts[-1]
+
+
+class EveryTenthCallFails(Emulated):
+    """The suite while calls fail, and a burst of submits while far more do."""
+
+    faults = TENTH
+
+    def test_ten_submits_make_ten_jobs(self, service: Service, calls: PatientCaller) -> None:
+        tokens = [fresh_token() for _ in range(10)]
+        switches = {"error_429": 0.15, "error_503": 0.1, "truncate": 0.1, "drop_after_accept": 0.4}
+        service.set_faults(**switches)
+        try:
+            names = {calls.submit(self.job(), token).name for token in tokens}
+        finally:
+            service.set_faults(**self.faults)
+        assert len({self.key(name) for name in names}) == len(tokens)
+        ends = [calls.until_ended(name) for name in names]
+        assert {seen.token for seen in ends if seen.state is JobState.SUCCEEDED} == set(tokens)
+        assert sorted(seen.token for seen in calls.list() if seen.token in tokens) == sorted(tokens)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.emulated import TENTH, Emulated
+from tests.contract.emulated import Emulated, EveryTenthCallFails
 from tests.emulator.service import Service
 from tunekit.model import JobSpec
 from tunekit.providers.base import Provider
@@ -16,7 +16,7 @@ from tunekit.providers.contract import sample_job
 
 pytest.importorskip("google.generativeai", reason="needs the extra gemini-api")
 
-from tunekit.providers.gemini_api import open_provider  # noqa: E402
+from tunekit.providers.gemini_api import open_provider
 
 
 class TestGeminiApi(Emulated):
@@ -26,7 +26,7 @@ class TestGeminiApi(Emulated):
     @pytest.fixture(scope="class")
     @classmethod
     def provider(cls, service: Service) -> Provider:
-        options = {"endpoint": service.url, "request_timeout_s": 3, "listing_lag_s": 0}
+        options = {"endpoint": service.url, "request_timeout_s": 2, "listing_lag_s": 0}
         return open_provider(options, Path("nowhere"), {})
 
     def refused_jobs(self) -> Mapping[str, JobSpec]:
@@ -40,5 +40,5 @@ class TestGeminiApi(Emulated):
         }
 
 
-class TestGeminiApiWhileEveryTenthCallFails(TestGeminiApi):
-    faults = TENTH
+class TestGeminiApiWhileEveryTenthCallFails(EveryTenthCallFails, TestGeminiApi):
+    pass
