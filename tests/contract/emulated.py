@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from tests.emulator.service import Service, Watched
-from tunekit.emulator import Emulator, Faults, Settings
+from tests.emulator.service import BUCKET, Service, Watched
+from tunekit.emulator import Emulator, Settings
 from tunekit.model import JobState
 from tunekit.providers.contract import PatientCaller, ProviderContract
 from tunekit.providers.contract.samples import fresh_token
@@ -66,11 +66,11 @@ class Emulated(ProviderContract):
             layers.append(SmallPages(app))
             return layers[0]
 
-        settings = Settings(
-            time_scale=cls.time_scale, seed=11, faults=Faults().changed(dict(cls.faults))
-        )
+        settings = Settings(time_scale=cls.time_scale, seed=11)
         with Emulator(settings, wrap=wrap) as emulator:
             service = Service(emulator, layers[0], checks_requests=True)
+            service.call("POST", "/storage/v1/b?project=p", {"name": BUCKET})
+            service.set_faults(**cls.faults)
             yield service
             service.http.close()
         service.require_documented()
