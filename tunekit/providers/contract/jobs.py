@@ -112,9 +112,9 @@ class JobPromises(Terms):
             assert [seen.token for seen in calls.list()].count(token) == 1
         else:
             # The provider can't tell them apart, so that it must not choose one.
-            names = calls.submit_again(job, token, jobs=2)
+            both = calls.submit_again(job, token, jobs=2)
             error = calls.refuses(lambda: calls.find_late(token))
-            assert all(name in str(error) for name in names)
+            assert all(name in str(error) for name in both)
 
     # --- a job's life ------------------------------------------------------------------------
 
