@@ -10,6 +10,7 @@ from tunekit.providers.gemini_api import reading
 from tunekit.providers.gemini_api.access import EXTRA, Access
 from tunekit.providers.gemini_api.service import Service
 from tunekit.providers.google.credentials import kind_of
+from tunekit.providers.google.faults import diagnosis
 
 _PACKAGE = "google-generativeai"
 _NOT_ASKED = "not looked at, since the line above failed"
@@ -39,7 +40,7 @@ def _credentials(access: Access, service: Service) -> Diagnosis:
     try:
         signer = access.signer()
     except ProviderError as error:
-        return Diagnosis("credentials", False, str(error))
+        return diagnosis("credentials", error)
     if access.api_key_env:
         return Diagnosis("credentials", True, f"the API key in {access.api_key_env}")
     return Diagnosis("credentials", True, kind_of(signer))
@@ -50,7 +51,7 @@ def _calls(access: Access, service: Service) -> Diagnosis:
     try:
         newest = next(service.tuned_models(), None)
     except ProviderError as error:
-        return Diagnosis(subject, False, str(error))
+        return diagnosis(subject, error)
     return Diagnosis(
         subject, True, "lists tuned models" + (", of which it has none" if newest is None else "")
     )
@@ -64,7 +65,7 @@ def _bases(access: Access, service: Service, base_models: Sequence[str]) -> Iter
             if "createTunedModel" in (model.get("supportedGenerationMethods") or ())
         }
     except ProviderError as error:
-        yield Diagnosis("base models", False, str(error))
+        yield diagnosis("base models", error)
         return
     if not tunable:
         remedy = "write `provider: vertex`, or set `endpoint` to a `tunekit emulator`"

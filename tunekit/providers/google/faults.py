@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tunekit.errors import AmbiguousSubmit, NotFound, ProviderError, Unavailable
+from tunekit.model import Diagnosis
 
 _MOST_CHARACTERS = 600
 _MOST_VIOLATIONS = 5
@@ -95,6 +96,14 @@ def fault(
         text = f"{doing}: answered by a redirect (HTTP {status}), which is not followed"
         return Refused(f"{text}; correct `endpoint` in tunekit.yaml", status)
     return Refused(f"{said} (HTTP {status})", status)
+
+
+def diagnosis(subject: str, error: ProviderError) -> Diagnosis:
+    """Return what `doctor` shows of a refusal: never without a remedy."""
+    fact, _, remedy = str(error).partition("; ")
+    if isinstance(error, Unavailable):
+        return Diagnosis(subject, False, fact, remedy or "ask again later")
+    return Diagnosis(subject, False, fact, remedy or "correct what it names in tunekit.yaml")
 
 
 def read_refusal(body: Mapping[str, Any] | str) -> Refusal:

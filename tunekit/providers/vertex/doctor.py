@@ -9,6 +9,7 @@ from itertools import chain
 from tunekit.errors import NotFound, ProviderError
 from tunekit.model import Diagnosis
 from tunekit.providers.google.credentials import kind_of
+from tunekit.providers.google.faults import diagnosis
 from tunekit.providers.google.rest import Rest
 from tunekit.providers.vertex import limits
 from tunekit.providers.vertex.places import MODEL, base_name
@@ -52,7 +53,7 @@ def _online(
     try:
         yield Diagnosis("credentials", True, kind_of(rest().signer()))
     except ProviderError as error:
-        yield _failed("credentials", error)
+        yield diagnosis("credentials", error)
         return
     has_place = next(profile.problems(needs_bucket=False), None) is None
     if has_place:
@@ -68,7 +69,7 @@ def _project(profile: Profile, rest: Rest) -> Diagnosis:
     try:
         rest.call("GET", url, query={"pageSize": "1"}, doing="list tuning jobs")
     except ProviderError as error:
-        return _failed(subject, error)
+        return diagnosis(subject, error)
     return Diagnosis(subject, True, "answers, and lets you list tuning jobs")
 
 
@@ -80,17 +81,12 @@ def _bucket(profile: Profile, store: Store) -> Diagnosis:
         fact = f"gs://{profile.bucket} does not exist, or is not shown to you"
         return Diagnosis(subject, False, fact, store.create_command())
     except ProviderError as error:
-        return _failed(subject, error)
+        return diagnosis(subject, error)
     if lacking:
         fact = f"is in {where}; you lack {', '.join(lacking)}"
         return Diagnosis(subject, False, fact, f"get the role {ROLE} on gs://{profile.bucket}")
     rights = "your rights there can't be looked at" if lacking is None else "you may write to it"
     return Diagnosis(subject, True, f"is in {where}; {rights}")
-
-
-def _failed(subject: str, error: ProviderError) -> Diagnosis:
-    fact, _, remedy = str(error).partition("; ")
-    return Diagnosis(subject, False, fact, remedy)
 
 
 def _base(model: str, location: str) -> Iterator[Diagnosis]:
