@@ -53,6 +53,8 @@ class Terms:
     point_every_steps: ClassVar[int] = 1
     # The longest that a job may take, and a provider may be unavailable.
     patience_s: ClassVar[float] = 60.0
+    # How many jobs the test of `list` submits: more than a page holds, where that is possible.
+    listed_jobs: ClassVar[int] = 3
     look_every_s: ClassVar[float] = 0.05
     longest_wait_s: ClassVar[float] = 60.0
 
@@ -97,8 +99,11 @@ class Terms:
     @classmethod
     def trained(cls, calls: PatientCaller) -> Trained:
         """Give a job that was followed to its success."""
-        token = fresh_token()
-        submitted = calls.submit(cls().job(), token)
+        return cls().train(calls, fresh_token())
+
+    def train(self, calls: PatientCaller, token: str) -> Trained:
+        """Submit the quick job and follow it; AssertionError where it does not succeed."""
+        submitted = calls.submit(self.job(), token)
         looks: list[Observation] = []
         early: tuple[MetricPoint, ...] = ()
         for seen in calls.follow(submitted.name):

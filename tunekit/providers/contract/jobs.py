@@ -21,7 +21,6 @@ from tunekit.providers.contract.samples import absent, fresh_token
 # A job may skip states, and never goes back; UNKNOWN says nothing.
 _RANK = {JobState.PENDING: 0, JobState.RUNNING: 1, JobState.CANCELLING: 2}
 _LAST_RANK = 3
-_LISTED_JOBS = 3
 
 
 class JobPromises(Terms):
@@ -160,7 +159,7 @@ class JobPromises(Terms):
         assert trained.end.error == ""
 
     def test_list_holds_every_job_once_newest_first(self, calls: PatientCaller) -> None:
-        tokens = [fresh_token() for _ in range(_LISTED_JOBS)]
+        tokens = [fresh_token() for _ in range(self.listed_jobs)]
         for token in tokens:
             calls.submit(self.job(), token)
         for token in tokens:
