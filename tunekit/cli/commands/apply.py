@@ -130,7 +130,7 @@ def _next(app: App, trials: Sequence[RecordedTrial]) -> None:
             f"Still being cancelled: {', '.join(is_leaving)}. "
             "Run `tunekit apply` again to submit what replaces it."
         )
-    if any(job.is_open for t in trials if (job := t.current())):
+    if any(job.is_open and job.name for t in trials if (job := t.current())):
         app.say("Next: `tunekit status -w` follows the jobs, `tunekit wait` ends with them.")
 
 

@@ -1,0 +1,3 @@
+from tests.emulator.conftest import serve
+
+__all__ = ["serve"]
