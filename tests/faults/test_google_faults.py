@@ -74,7 +74,6 @@ def test_apply_ends_with_one_job(
         ({"error_503": 1.0}, "503"),
         ({"error_429": 1.0, "retry_after_s": 0.1}, "429"),
         ({"truncate": 1.0}, "broke off the connection"),
-        ({"require_auth": True}, "401"),
         ({"delay_s": 5.0}, "no whole answer within 1 s"),
     ],
     ids=str,
@@ -92,6 +91,20 @@ def test_a_service_that_never_answers_is_named_and_nothing_is_lost(
     cloud.service.set_faults(**{name: type(value)() for name, value in switches.items()})
     after = project.run("apply", "-y", "--wait", code=HASTY)
     assert after.returncode == 0, after.stderr
+    assert_one_each(cloud)
+
+
+def test_a_missing_login_is_one_actionable_message(project: Project, serve: Serve) -> None:
+    cloud = Cloud(project, serve())
+    cloud.spec("vertex")
+    cloud.service.set_faults(require_auth=True)
+    done = project.run("apply", "-y")
+    assert done.returncode == 5
+    assert "HTTP 401" in done.stderr
+    assert "gcloud auth application-default login" in done.stderr
+    assert "Traceback" not in done.stderr
+    cloud.service.set_faults(require_auth=False)
+    project.ok("apply", "-y", "--wait")
     assert_one_each(cloud)
 
 
