@@ -51,6 +51,7 @@ def test_the_live_service_is_said_to_tune_nothing(url: str, is_warned: bool) -> 
     ("changes", "severity", "key", "says"),
     [
         ({"method": "preference"}, Severity.ERROR, "tuning.method", "preference"),
+        ({"hyperparameters": {"seed": 1}}, Severity.ERROR, "tuning.seed", "not taken"),
         ({"base_model": "tunedModels/x"}, Severity.ERROR, "base_model", "further"),
         ({"base_checkpoint": "3"}, Severity.ERROR, "base_model", "further"),
         ({"base_model": "publishers/google/x"}, Severity.ERROR, "base_model", "no name"),

@@ -60,6 +60,10 @@ def check(job: JobSpec, *, is_live: bool) -> Iterator[Problem]:
             "the Gemini API supports supervised only",
             key="tuning.method",
         )
+    for key in job.hyperparameters.keys() - HYPERPARAMETERS.keys():
+        yield Problem(
+            f"tuning.{key} is not taken by the Gemini API", "remove it", key=f"tuning.{key}"
+        )
     yield from _check_base(job)
     if len(job.display_name) > MOST_DISPLAY_NAME_CHARACTERS:
         yield Problem(
