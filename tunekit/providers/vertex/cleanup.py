@@ -6,7 +6,7 @@ is an operation that is waited for. https://cloud.google.com/vertex-ai/docs/refe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tunekit.errors import NotFound, Unavailable
@@ -21,7 +21,13 @@ _PATIENCE_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Cleanup:
+    """Removes models; `_begun` keeps the endpoints of those that a failed call left half removed.
+
+    An endpoint that was undeployed is not among its model's any more.
+    """
+
     clients: Clients
+    _begun: dict[str, set[str]] = field(default_factory=dict)
 
     def delete_model(self, name: str) -> None:
         """Remove one version of a tuned model, and the model with its last; fine if it is gone.
@@ -40,8 +46,11 @@ class Cleanup:
             return
         number = found.version_id or version
         is_last = len(versions) <= 1
-        for place in dict.fromkeys(ref.endpoint for ref in found.deployed_models):
+        left = self._begun.setdefault(name, set())
+        left.update(ref.endpoint for ref in found.deployed_models)
+        for place in sorted(left):
             self._clear_endpoint(place, found.name.partition("@")[0], number)
+            left.discard(place)
         try:
             with self.clients.watching(f"delete {name}", location):
                 if is_last:

@@ -155,7 +155,7 @@ class VertexProvider:
 
     def delete_model(self, name: str) -> None:
         """Remove a tuned model and the endpoints made for it; fine if they are gone."""
-        Cleanup(self._clients).delete_model(name)
+        self._cleanup.delete_model(name)
 
     def diagnose(self, base_models: Sequence[str]) -> Iterator[Diagnosis]:
         """Look at packages, profile, credentials, project, bucket and base models."""
@@ -262,6 +262,10 @@ class VertexProvider:
     @cached_property
     def _clients(self) -> Clients:
         return Clients(self._rest, self._profile.required())
+
+    @cached_property
+    def _cleanup(self) -> Cleanup:
+        return Cleanup(self._clients)
 
     @cached_property
     def _metrics(self) -> Metrics:
