@@ -13,6 +13,8 @@ import pytest
 
 from tests.emulator.service import BUCKET, Service, Watched
 from tunekit.emulator import Emulator, Settings
+from tunekit.emulator.faults import answer_error
+from tunekit.emulator.wire import ApiError
 from tunekit.model import JobState
 from tunekit.providers.contract import PatientCaller, ProviderContract
 from tunekit.providers.contract.samples import fresh_token
@@ -35,8 +37,15 @@ class SmallPages(Watched):
     """Gives lists in pages of two jobs at most, as a service may do; counts what it refused."""
 
     refused = 0
+    # The method of the next request to be refused, once, and what its path has.
+    refuse_next: tuple[str, str] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        method, part = self.refuse_next or ("", "")
+        if scope["method"] == method and part in scope["path"]:
+            self.refuse_next = None
+            await answer_error(send, ApiError(503, "The service is currently unavailable."))
+            return
         if scope["method"] == "GET" and scope["path"].endswith(("/tuningJobs", "/tunedModels")):
             query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
             query = {key: value for key, value in query.items() if key.lower() != "pagesize"}

@@ -11,6 +11,8 @@ from tests.contract.emulated import Emulated, EveryTenthCallFails
 from tests.emulator.service import BUCKET, Service
 from tunekit.model import JobSpec
 from tunekit.providers.base import Provider
+from tunekit.providers.contract import PatientCaller
+from tunekit.providers.contract.samples import fresh_token
 from tunekit.providers.vertex import open_provider
 
 pytest.importorskip("google.cloud.aiplatform_v1", reason="needs the extra vertex")
@@ -45,6 +47,18 @@ class TestVertex(Emulated):
                 job, base_model="gemini-2.5-pro", hyperparameters={"adapter_size": 16}
             ),
         }
+
+    def test_a_model_that_was_half_deleted_is_deleted_whole(
+        self, service: Service, calls: PatientCaller
+    ) -> None:
+        end = calls.until_ended(calls.submit(self.job(), fresh_token()).name)
+        assert end.model
+        before = set(service.state()["endpoints"])
+        service.watched.refuse_next = ("DELETE", "/endpoints/")
+        calls.delete_model(end.model)
+        assert service.watched.refuse_next is None
+        gone = before - set(service.state()["endpoints"])
+        assert gone == {mark.model for mark in end.checkpoints} | {end.endpoint}
 
 
 class TestVertexWhileEveryTenthCallFails(EveryTenthCallFails, TestVertex):
