@@ -57,7 +57,9 @@ HOMES = {
 }
 # cli draws two things by itself: the bar of `evaluate` and the live table of `status -w`.
 # dataset reads ready-made rows from Cloud Storage.
-ALSO = {("rich", "cli"), ("google", "dataset")}
+ALSO = {
+    *(("rich", "cli"), ("google", "dataset"), ("requests", "dataset"), ("urllib3", "dataset")),
+}
 
 HEAVY = (
     *("pandas", "numpy", "scipy", "sklearn", "datasets", "sqlite_utils", "jsonschema"),
