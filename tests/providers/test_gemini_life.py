@@ -14,7 +14,7 @@ import pytest
 from tests.emulator.service import Service, labelled, pairs
 from tests.providers.gemini import BASE, GREEDY, TOKEN, Told, job, opened, until_ended
 from tunekit.errors import NotFound, ProviderError, Unsupported
-from tunekit.model import MEAN_LOSS, JobState
+from tunekit.model import MEAN_LOSS, Generation, JobState
 
 METADATA = "type.googleapis.com/google.ai.generativelanguage.v1beta.CreateTunedModelMetadata"
 
@@ -193,7 +193,8 @@ def test_the_package_s_own_function_sends_the_same(told: Told) -> None:
     from google.auth.credentials import AnonymousCredentials
 
     given = {"epochs": 2, "batch_size": 4, "learning_rate": 0.001}
-    opened(told.url).submit(job(hyperparameters=given), TOKEN)
+    asked = Generation(temperature=0.0, top_p=0.9, top_k=3, max_output_tokens=64)
+    opened(told.url).submit(job(hyperparameters=given, generation=asked), TOKEN)
     genai.create_tuned_model(
         f"models/{BASE}",
         [{"text_input": a, "output": b} for a, b in pairs(40)],
@@ -203,6 +204,9 @@ def test_the_package_s_own_function_sends_the_same(told: Told) -> None:
         epoch_count=2,
         batch_size=4,
         learning_rate=0.001,
+        temperature=0.0,
+        top_p=0.9,
+        top_k=3,
         client=wire.ModelServiceClient(
             credentials=AnonymousCredentials(),
             transport="rest",
@@ -211,6 +215,7 @@ def test_the_package_s_own_function_sends_the_same(told: Told) -> None:
     )
     (_, our_path, _, ours), (_, path, _, theirs) = told.requests
     assert (our_path, json.loads(ours)) == (path, json.loads(theirs))
+    assert json.loads(ours)["temperature"] == 0.0
     assert json.loads(ours)["tuningTask"]["hyperparameters"] == {
         "epochCount": 2,
         "batchSize": 4,

@@ -56,7 +56,7 @@ def remedied(job: Job) -> Iterator[None]:
 
 
 def generation(
-    default: Generation,
+    experiment: Experiment,
     *,
     temperature: float | None,
     top_p: float | None,
@@ -64,6 +64,7 @@ def generation(
     max_output_tokens: int | None,
 ) -> Generation:
     """Return the settings of the spec with those of the command line over them."""
+    default = experiment.evaluate.generation
     return Generation(
         temperature=default.temperature if temperature is None else temperature,
         top_p=default.top_p if top_p is None else top_p,
@@ -71,4 +72,5 @@ def generation(
         max_output_tokens=(
             default.max_output_tokens if max_output_tokens is None else max_output_tokens
         ),
+        system_instruction=experiment.dataset.system_instruction,
     )

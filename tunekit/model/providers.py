@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tunekit.model.data import PreparedDataset
+from tunekit.model.spec import Generation
 from tunekit.model.trial import Trial
 
 # The six series that Vertex AI writes for supervised tuning; every provider maps onto them.
@@ -40,7 +41,8 @@ class JobSpec:
     """What a provider needs to run one job.
 
     `base_model` is a name of the provider's, or a tuned model's own name where tuning continues
-    from one; then `base_checkpoint` may pick one of its checkpoints.
+    from one; then `base_checkpoint` may pick one of its checkpoints. `generation` is how the tuned
+    model is going to be asked, for services where a model has such defaults of its own.
     """
 
     experiment: str
@@ -51,6 +53,7 @@ class JobSpec:
     dataset: PreparedDataset
     base_checkpoint: str | None = None
     export_last_checkpoint_only: bool = False
+    generation: Generation = field(default_factory=Generation)
     display_name: str = ""
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class JobSpec:
             hyperparameters=experiment.tuning.hyperparameters(),
             export_last_checkpoint_only=experiment.tuning.export_last_checkpoint_only,
             dataset=trial.dataset,
+            generation=experiment.evaluate.generation,
             display_name=experiment.display_name or experiment.name,
             description=experiment.description,
             tags=experiment.tags,

@@ -114,12 +114,16 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Sampling options of a call to a tuned model; None means the provider's default."""
+    """Options of a call to a tuned model; None means the provider's default.
+
+    `system_instruction` is what the model was tuned with; without it, it answers otherwise.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
     max_output_tokens: int | None = None
+    system_instruction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,12 @@ def values(recorded: RecordedTrial, trial: Trial, paths: Iterable[str]) -> dict[
     return {p: [before.get(p), after.get(p)] for p in paths if p in before or p in after}
 
 
+_HELD_OUT = ("dataset.split.test", "dataset.source.test")
 _NEVER_TRAINS = ("name", "display_name", "description", "tags", "evaluate", "limits", "lifecycle")
 
 
 def _shapes_training_data(path: str) -> bool:
-    return path.startswith("dataset") and path != "dataset.split.test"
+    return path.startswith("dataset") and path not in _HELD_OUT
 
 
 def sections(paths: Iterable[str]) -> str:

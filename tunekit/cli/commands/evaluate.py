@@ -61,7 +61,7 @@ def command(
             "hold rows out with dataset.split"
         )
     examples = list(islice(data.read(split), rows))
-    settings = asking.generation(experiment.evaluate.generation, **sampling)
+    settings = asking.generation(experiment, **sampling)
     with asking.remedied(job), _progress(app, len(examples)) as advance:
         evaluated = evaluate(
             lambda prompts: app.ask(job.provider, model, prompts, settings),

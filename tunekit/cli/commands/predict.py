@@ -56,7 +56,7 @@ def command(
         prompts = [dataset.render(experiment, given, text=text) for text in asked]
     else:
         prompts = [dataset.render(experiment, given)]
-    settings = asking.generation(experiment.evaluate.generation, **sampling)
+    settings = asking.generation(experiment, **sampling)
     with asking.remedied(job):
         answers = app.ask(job.provider, model, prompts, settings)
         if app.format == "table":

@@ -69,6 +69,7 @@ class GeminiApiProvider:
             display_name=job.display_name[: limits.MOST_DISPLAY_NAME_CHARACTERS].rstrip(),
             description=job.description,
             hyperparameters=job.hyperparameters,
+            generation=job.generation,
         )
         rows = ((row.prompt, row.response) for row in job.dataset.read("train"))
         try:

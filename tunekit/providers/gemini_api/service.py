@@ -37,6 +37,7 @@ class Tuning:
     display_name: str
     description: str
     hyperparameters: Mapping[str, int | float]
+    generation: Generation = field(default_factory=Generation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,9 @@ class Service:
                 epoch_count=given.get("epochs"),
                 batch_size=given.get("batch_size"),
                 learning_rate=given.get("learning_rate"),
+                temperature=tuning.generation.temperature,
+                top_p=tuning.generation.top_p,
+                top_k=tuning.generation.top_k,
                 client=_Multiplied(sdk.models, given.get("learning_rate_multiplier")),
                 request_options=self._once(),
             )

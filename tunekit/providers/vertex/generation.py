@@ -36,6 +36,8 @@ class Generator:
             body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
             if options:
                 body["generationConfig"] = options
+            if config.system_instruction:
+                body["systemInstruction"] = {"parts": [{"text": config.system_instruction}]}
             answer = self.rest.call("POST", url, body=body, doing=f"ask {model}", hidden=prompt)
             return completion(answer)
 
