@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A project of its own, so that the demo leaves the checkout's registry alone.
 DEMO_REGISTRY ?= $(VENV)/demo/registry.db
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint clean live-check
 
 demo: $(VENV)/installed
 	rm -rf $(VENV)/demo
@@ -18,6 +18,13 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev lint
 	$(BIN)/python -m pytest -n auto
 
+# Asks before it spends, and refuses more than MOST_USD: see the README.
+LOCATION ?= us-central1
+MOST_USD ?= 1
+live-check: $(VENV)/installed-vertex
+	$(BIN)/python tests/live/check.py --project '$(PROJECT)' --bucket '$(BUCKET)' \
+	  --location '$(LOCATION)' --most-usd '$(MOST_USD)' $(LIVE_CHECK_FLAGS)
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -26,6 +33,10 @@ lint: $(VENV)/installed-dev
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-vertex: $(VENV)/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[vertex]'
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

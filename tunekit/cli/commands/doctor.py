@@ -70,6 +70,10 @@ def _project(app: App, experiments: list[Experiment]) -> Iterator[Diagnosis]:
             yield Diagnosis("registry", True, f"{path}: not there yet; the first apply makes it")
     except TunekitError as error:
         yield Diagnosis("registry", False, str(error))
+    if not (project.root / desired.DEFAULT_FILES[0]).exists():
+        remedy = f"write one in {desired.DEFAULT_FILES[0]}, or begin with `tunekit init`"
+        yield Diagnosis("experiments", None, "none yet", remedy)
+        return
     try:
         found, problems = desired.read(app, ())
     except TunekitError as error:
