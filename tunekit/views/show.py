@@ -37,7 +37,7 @@ def print_shown(
     )
     _fields(output, _job_fields(job, revision, now_s))
     for entry in evaluations[-3:]:
-        _fields(output, {"evaluated": _evaluation(entry)})
+        _fields(output, {"evaluated": _evaluation(entry, job)})
 
 
 def _spec_fields(experiment: Experiment) -> dict[str, str]:
@@ -69,17 +69,21 @@ def _job_fields(job: Job, revision: Mapping[str, Any] | None, now_s: float) -> d
         "waits for": waits_for(job) if job.is_open else "",
         "error": job.error,
         "model": job.model or "",
+        "endpoint": job.endpoint or "",
         "checkpoints": ", ".join(saved.id for saved in job.checkpoints),
     }
 
 
-def _evaluation(entry: Mapping[str, Any]) -> str:
+def _evaluation(entry: Mapping[str, Any], job: Job) -> str:
     """Return scores with all that tells them from others: rows, model, sampling, date."""
     scores = (f"{key} {value:.1%}" for key, value in entry["scores"].items() if "." not in key)
-    sampling = (f"{key} {value}" for key, value in entry["generation"].items() if value is not None)
+    generation = {**entry["generation"], "system_instruction": None}
+    sampling = (f"{key} {value}" for key, value in generation.items() if value is not None)
+    asked = entry["model"]
+    saved = next((c.id for c in job.checkpoints if c.model == asked != job.answers_at), "")
     about = [
         f"{plural(entry['rows'], 'row')} of {entry['split']}",
-        f"checkpoint {entry['model'].rpartition('@')[2]}" if "@" in entry["model"] else "",
+        f"checkpoint {saved}" if saved else "",
         *sampling,
         utc(entry["at_s"]),
     ]
@@ -100,3 +104,6 @@ def print_examples(output: Output, examples: Sequence[Example], *, split: str) -
         output.text(example.prompt)
         output.styled("response", "bold green")
         output.text(example.response)
+        if example.rejected is not None:
+            output.styled("rejected", "bold red")
+            output.text(example.rejected)

@@ -253,7 +253,9 @@ class Store:
             with self.rest.watching(doing, self.base):
                 yield
         except GoogleAPICallError as error:
-            body = {"error": {"message": error.message, "errors": list(error.errors)}}
+            # What the service said; the client's own message has its request around it.
+            said = getattr(error.response, "text", "")
+            body = said or {"error": {"message": error.message, "errors": list(error.errors)}}
             header = getattr(error.response, "headers", {}).get("retry-after")
             raise self._fault(int(error.code or 0), body, doing, retry_after_s(header)) from error
 
