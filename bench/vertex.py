@@ -32,7 +32,8 @@ from tunekit.model import Example, JobSpec, PreparedDataset, SplitInfo
 from tunekit.providers.vertex import open_provider
 from pathlib import Path
 url, folder = sys.argv[1:]
-vertex = open_provider({"project": "p", "location": "us-central1", "endpoint": url}, Path(folder), {})
+place = {"project": "p", "location": "us-central1", "endpoint": url}
+vertex = open_provider(place, Path(folder), {})
 data = PreparedDataset("f", {"train": SplitInfo(1, 2, "d")}, lambda split: iter(()),
                        uris={"train": "gs://bench/rows.jsonl"})
 job = JobSpec("e", "main", "gemini-3.5-flash", "supervised", {"epochs": 1}, data)

@@ -37,6 +37,7 @@ class Cloud:
     ) -> None:
         self.project = project
         self.service = service
+        service.checks_requests = True
         service.call("POST", "/storage/v1/b?project=p", {"name": BUCKET})
         text = SETTINGS.format(bucket=BUCKET, url=service.url, timeout_s=timeout_s, lag_s=lag_s)
         project.write("tunekit.yaml", text)

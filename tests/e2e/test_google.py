@@ -21,7 +21,7 @@ BOTH = pytest.mark.parametrize("provider", ["vertex", "gemini-api"])
 
 @pytest.fixture
 def cloud(project: Project, serve: Callable[..., Service]) -> Cloud:
-    return Cloud(project, serve(checks_requests=True))
+    return Cloud(project, serve())
 
 
 @BOTH
@@ -118,7 +118,7 @@ def test_a_gemini_job_can_not_be_cancelled_and_says_so(cloud: Cloud) -> None:
 def test_fifty_jobs_are_watched_by_one_list(
     project: Project, serve: Callable[..., Service]
 ) -> None:
-    cloud = Cloud(project, serve(time_scale=1, checks_requests=True))
+    cloud = Cloud(project, serve(time_scale=1))
     for number in range(50):
         cloud.spec("vertex", f"job-{number:02}", more=f"tags: {{n: '{number}'}}\n")
     project.ok("apply", "-y")
@@ -134,7 +134,7 @@ def test_fifty_jobs_are_watched_by_one_list(
 def test_status_shows_detail_states_and_percent(
     project: Project, serve: Callable[..., Service]
 ) -> None:
-    cloud = Cloud(project, serve(time_scale=20, checks_requests=True))
+    cloud = Cloud(project, serve(time_scale=20))
     cloud.spec("vertex", epochs=40)
     project.ok("apply", "-y")
     details, percents = set(), set()
@@ -203,7 +203,7 @@ def test_a_strangers_job_is_discovered_and_adopted(cloud: Cloud) -> None:
 
 
 def test_doctor_names_what_google_lacks(project: Project, serve: Callable[..., Service]) -> None:
-    cloud = Cloud(project, serve(checks_requests=True))
+    cloud = Cloud(project, serve())
     cloud.spec("vertex")
     assert project.run("doctor", "--provider", "vertex").returncode == 0
     text = (project.root / "tunekit.yaml").read_text()

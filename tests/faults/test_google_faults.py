@@ -52,7 +52,7 @@ def assert_one_each(cloud: Cloud, count: int = 1) -> None:
 def test_apply_ends_with_one_job(
     project: Project, serve: Serve, provider: str, switches: dict[str, float]
 ) -> None:
-    cloud = Cloud(project, serve(checks_requests=True), lag_s=2, timeout_s=3)
+    cloud = Cloud(project, serve(), lag_s=2, timeout_s=3)
     cloud.spec(provider)
     project.ok("plan")
     cloud.service.set_faults(**switches)
@@ -119,7 +119,7 @@ def test_a_denied_project_is_one_actionable_message(project: Project, serve: Ser
 
 
 def test_a_quota_of_concurrent_jobs_is_waited_for(project: Project, serve: Serve) -> None:
-    cloud = Cloud(project, serve(max_concurrent=1, checks_requests=True), lag_s=1)
+    cloud = Cloud(project, serve(max_concurrent=1), lag_s=1)
     for name in ("one", "two"):
         cloud.spec("vertex", name)
     done = project.run("apply", "-y", "--wait", code=HASTY)
@@ -134,7 +134,7 @@ def test_a_quota_of_concurrent_jobs_is_waited_for(project: Project, serve: Serve
 def test_kills_at_any_moment_leave_one_job_each(
     project: Project, serve: Serve, provider: str
 ) -> None:
-    cloud = Cloud(project, serve(checks_requests=True, delay_s=0.05, list_lag_s=0.5), lag_s=1)
+    cloud = Cloud(project, serve(delay_s=0.05, list_lag_s=0.5), lag_s=1)
     for number in range(3):
         cloud.spec(provider, f"m{number}", more=f"description: '{number}'\n")
     chance = random.Random(3)
