@@ -7,9 +7,9 @@ its token before anything else is submitted, and `absent` is believed only after
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tunekit.errors import (
     AmbiguousSubmit,
@@ -107,11 +107,25 @@ class Applier:
             job.id: registry.points(job.id) for job in measured_parents(self.desired, recorded)
         }
         now_s = self.observer.clock.now_s()
-        made = plan(self.desired, recorded, now_s=now_s, options=self.options, points=points)
+        stuck = self._cannot_cancel(
+            {job.provider for t in recorded for job in t.jobs if job.is_open}
+        )
+        options = replace(self.options, cannot_cancel=stuck)
+        made = plan(self.desired, recorded, now_s=now_s, options=options, points=points)
         if self.is_whole:
             return made
         names = {trial.name for trial in self.desired}
         return Plan(tuple(step for step in made.steps if step.name in names))
+
+    def _cannot_cancel(self, names: Iterable[str]) -> frozenset[str]:
+        stuck = []
+        for name in names:
+            try:
+                if not self.observer.provider_of(name).capabilities.can_cancel:
+                    stuck.append(name)
+            except ProviderError:  # one that is gone; whatever is asked of it will say so
+                continue
+        return frozenset(stuck)
 
     def resolve_intents(self) -> list[Failure]:
         """Find out what became of interrupted submits; those that never arrived are given up.
@@ -185,7 +199,7 @@ class Applier:
                 self._give_up(step, error, applied)
         # What the command line asked for once is done once.
         done = {step.name for step in applied.done}
-        self.options = Options(prune=False, retry=self.options.retry - done)
+        self.options = replace(self.options, prune=False, retry=self.options.retry - done)
         self._left_as = self._records()
         return applied
 

@@ -243,6 +243,22 @@ def test_every_situation_has_an_answer_that_keeps_the_promises() -> None:
     assert seen > 5000
 
 
+def test_where_no_job_can_be_cancelled_none_is_and_each_ends_by_itself() -> None:
+    stuck, seen = frozenset({"local"}), 0
+    for wish, known, options in every_situation():
+        step = step_for(wish, known, replace(options, cannot_cancel=stuck))
+        could = step_for(wish, known, options)
+        if step is None or could is None:
+            continue
+        is_leaving = step.cancels is not None and step.cancels.state is JobState.CANCELLING
+        assert step.cancels is None or is_leaving, step
+        if could.cancels is not None and could.cancels.state is not JobState.CANCELLING:
+            assert step.action in (Action.HOLD, Action.WAIT), step
+            assert "can't cancel jobs" in step.reason
+            seen += 1
+    assert seen > 100
+
+
 def test_a_revision_that_succeeded_is_never_paid_for_again() -> None:
     for wish, known, options in every_situation():
         step = step_for(wish, known, options)

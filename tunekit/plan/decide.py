@@ -111,6 +111,8 @@ def decide(
     wait, hold, refuse = (partial(step, a) for a in (Action.WAIT, Action.HOLD, Action.REFUSE))
     noop, update = partial(step, Action.NOOP), partial(step, Action.UPDATE)
     only_recorded = f"{sections(paths)} only, nothing re-tunes"
+    is_stuck = job is not None and job.provider in options.cannot_cancel
+    let_end = f"{job.provider if job else ''} can't cancel jobs, so {the_job} must end by itself"
     unprotect = "apply lifecycle.protect: false first with the rest unchanged"
 
     match (want, stand, is_same):
@@ -133,6 +135,8 @@ def decide(
                 Action.UNMANAGED,
                 reason=f"in no file, but {the_job} still runs; `tunekit apply --prune` cancels it",
             )
+        case (Want.NOTHING, _, _) if is_stuck:
+            return hold(reason=f"in no file any more, but {let_end}")
         case (Want.NOTHING, _, _) if is_protected:
             return refuse(
                 reason=f"--prune would cancel {the_job}, but it is protected; restore its file "
@@ -150,6 +154,8 @@ def decide(
             return noop(reason=f"{stand}; lifecycle.state is cancelled")
         case (Want.CANCELLED, Stand.CANCELLING, _):
             return wait(reason=f"{the_job} is still being cancelled")
+        case (Want.CANCELLED, _, _) if is_stuck:
+            return hold(reason=f"lifecycle.state is cancelled, but {let_end}")
         case (Want.CANCELLED, _, _) if is_protected:
             return refuse(
                 reason=f"lifecycle.state is cancelled, but {the_job} is protected; {unprotect}"
@@ -174,6 +180,8 @@ def decide(
                 attempt=job.attempt if job else attempt,
                 reason="a submit was interrupted; looks for its job, submits if there is none",
             )
+        case (Want.TUNED, Stand.OVERDUE, True) if is_stuck:
+            return hold(reason=f"{the_job} ran longer than limits.max_duration, but {let_end}")
         case (Want.TUNED, Stand.OVERDUE, True) if is_protected:
             return hold(
                 reason=f"{the_job} ran longer than limits.max_duration, but it is protected; "
@@ -228,6 +236,8 @@ def decide(
                 reason=f"{because}, but {the_job} still runs and is protected; "
                 f"let it end, or {unprotect}"
             )
+        case (Want.TUNED, Stand.OPEN | Stand.OVERDUE, False) if is_stuck:
+            return wait(reason=f"{because}, once {the_job} has ended ({let_end})")
         case (Want.TUNED, Stand.OPEN, False) if lifecycle.on_change == "finish":
             return wait(reason=f"{because}, once {the_job} has ended (on_change: finish)")
         case (Want.TUNED, Stand.OPEN | Stand.OVERDUE, False):

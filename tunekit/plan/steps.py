@@ -140,7 +140,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line adds to the specs. `retry` holds the names that --retry gave."""
+    """What the specs leave open. `retry` holds the names that --retry gave, `cannot_cancel` the
+    providers that let no job be cancelled.
+    """
 
     prune: bool = False
     retry: frozenset[str] = field(default_factory=frozenset)
+    cannot_cancel: frozenset[str] = field(default_factory=frozenset)

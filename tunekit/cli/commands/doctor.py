@@ -15,6 +15,7 @@ from tunekit.cli.reaching import provider_names
 from tunekit.errors import TunekitError
 from tunekit.model import Diagnosis, Experiment
 from tunekit.views.remote import diagnoses_json, print_diagnoses
+from tunekit.views.text import plural
 
 
 @click.command(epilog=options.example("tunekit doctor --provider vertex"))
@@ -64,7 +65,7 @@ def _project(app: App, experiments: list[Experiment]) -> Iterator[Diagnosis]:
     try:
         if app.has_registry:
             registry = app.registry
-            note = "read-only" if registry.is_readonly else f"{len(registry.jobs())} jobs"
+            note = "read-only" if registry.is_readonly else plural(len(registry.jobs()), "job")
             yield Diagnosis("registry", True, f"{path}: {note}")
         else:
             yield Diagnosis("registry", True, f"{path}: not there yet; the first apply makes it")
