@@ -163,7 +163,9 @@ def decide(
         case (Want.CANCELLED, _, _):
             return cancel(reason="lifecycle.state: cancelled")
 
-        # The tuned model that it continues from is not there yet.
+        # The tuned model that it continues from is not there yet; a limit holds all the same.
+        case (Want.TUNED, Stand.OVERDUE, _) if waits_for and not is_protected:
+            return cancel(reason="ran longer than limits.max_duration")
         case (Want.TUNED, _, _) if waits_for and stand is not Stand.INTERRUPTED:
             return wait(reason=f"waits for its base model: {waits_for}")
 
