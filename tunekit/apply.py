@@ -284,7 +284,8 @@ class Applier:
         clock, pace = self.observer.clock, Pace(self.observer)
         began_s = clock.now_s()
         while True:
-            self._warn(pace.refresh(self._my_jobs(), with_metrics=until_ended))
+            asked = [*self._my_jobs(), *self._unmeasured_parents()]
+            self._warn(pace.refresh(asked, with_metrics=until_ended))
             steps = self._remaining()
             if any(map(self._is_ready, steps)):
                 applied = self._carry_out_again()
@@ -332,6 +333,11 @@ class Applier:
         jobs = self.observer.registry.jobs(only_open=True)
         return [job for job in jobs if trial_name(job.experiment, job.trial) in mine]
 
+    def _unmeasured_parents(self) -> list[Job]:
+        """Return ended jobs whose points, still to be fetched, decide what another starts from."""
+        parents = measured_parents(self.desired, self.observer.registry.trials())
+        return [job for job in parents if self.observer.expects_points(job)]
+
     def _repeat_cancels(self) -> None:
         """Tell a provider again that a job is to end, where that was long ago or never arrived."""
         now_s = self.observer.clock.now_s()
@@ -365,6 +371,8 @@ class Applier:
 
     def _is_pending(self, steps: Sequence[Step], until_ended: bool) -> bool:
         if any(_waits(step) or (step.is_change and not self._is_ready(step)) for step in steps):
+            return True
+        if until_ended and self._unmeasured_parents():
             return True
         mine = {step.name for step in steps}
         jobs = (job for job in self._my_jobs() if job.phase is Phase.BOUND)

@@ -107,6 +107,12 @@ class Observer:
         is_all = is_ended and (bool(points) or self._ended_ago_s(job) > _POINTS_ARRIVE_WITHIN_S)
         self.registry.record_points(job.id, points, is_all=is_all)
 
+    def expects_points(self, job: Job) -> bool:
+        """True for a job that ended a moment ago and whose points were not all fetched yet."""
+        is_ended = job.phase is Phase.BOUND and job.state.is_terminal
+        is_fresh = self._ended_ago_s(job) <= _POINTS_ARRIVE_WITHIN_S
+        return is_ended and is_fresh and not job.has_all_points
+
     def _put_off(self, job: Job, error: ProviderError, warnings: list[str]) -> None:
         """Say that a job's points could not be had, and when that is given up."""
         if not isinstance(error, Unavailable) and self._ended_ago_s(job) > _NO_POINTS_AFTER_S:

@@ -13,6 +13,7 @@ from tunekit.model import (
     Checkpoint,
     Job,
     JobState,
+    Limits,
     MetricPoint,
     Parent,
     RecordedTrial,
@@ -31,7 +32,8 @@ def child(checkpoint: str = "last", *, name: str = "child", of: str = "x") -> Tr
 
 
 def tuned(revision: str = "A", state: JobState = JobState.SUCCEEDED) -> Job:
-    return replace(job(1, revision, state), model="models/1", checkpoints=CHECKPOINTS)
+    ended = replace(job(1, revision, state), model="models/1", checkpoints=CHECKPOINTS)
+    return replace(ended, has_all_points=state.is_terminal)
 
 
 def recorded(*jobs: Job, name: str = "x", revision: str = "A") -> RecordedTrial:
@@ -98,6 +100,23 @@ def test_the_best_checkpoint_is_the_one_of_the_lowest_validation_loss() -> None:
     assert [j.id for j in measured_parents(wanted, known)] == [1]
     step = step_of(wanted, known, {1: losses(0.5, 0.2, 0.4)})
     assert base_of(step) == ("models/1", "2")
+
+
+def test_the_best_checkpoint_is_not_chosen_from_a_part_of_the_points() -> None:
+    known = [recorded(replace(tuned(), has_all_points=False))]
+    step = step_of([child("best")], known, {1: losses(0.5)})
+    assert step.action is Action.WAIT
+    assert "not every metric point of x@1" in step.reason
+
+
+def test_a_limit_holds_while_the_parent_is_tuned_anew() -> None:
+    made = child()
+    limited = replace(made, experiment=replace(made.experiment, limits=Limits(max_duration_s=60)))
+    running = replace(job(2, "old", JobState.RUNNING), experiment="child")
+    known = recorded(running, name="child", revision="old")
+    step = step_of([trial("B"), limited], [recorded(tuned()), known])
+    assert step.action is Action.CANCEL
+    assert "limits.max_duration" in step.reason
 
 
 def test_training_loss_does_not_make_a_checkpoint_the_best() -> None:

@@ -94,6 +94,9 @@ def _tuned_base(
     if parent.checkpoint == LAST:
         return TunedBase(job.model)
     if parent.checkpoint == BEST:
+        # Chosen from a part of the points, it may change; then the child would be paid for twice.
+        if not job.has_all_points:
+            return f"not every metric point of {job.title} has been fetched yet"
         best = best_checkpoint(job.checkpoints, points.get(job.id, ()))
         if best is None:
             return f"{job.title} has no loss on validation rows, so no best checkpoint; write last"
