@@ -143,7 +143,7 @@ def test_odd_points_are_left_out(tmp_path: Path) -> None:
     ]
     with answering(board) as server:
         found = list(open_vertex(server.url, tmp_path).metrics(JOB, 0))
-    assert [(p.step, p.value) for p in found] == [(5, 0.0)]
+    assert [(p.step, p.value) for p in found] == [(0, 1.0), (5, 0.0)]
 
 
 @pytest.mark.parametrize("values", [[{"step": "x"}], [5], "x"])

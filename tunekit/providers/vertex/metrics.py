@@ -101,7 +101,8 @@ class Metrics:
                     **self.clients.options(),
                 )
                 for point in answer.time_series_data.values:
-                    if point.step > after_step and _is_number(point):
+                    is_new = point.step > after_step or after_step == 0
+                    if is_new and _is_number(point):
                         yield _point(one.display_name, point)
 
 
