@@ -63,6 +63,7 @@ class VertexProvider:
             hyperparameters=limits.HYPERPARAMETERS,
             base_models=tuple(limits.BASE_MODELS),
             can_continue=True,
+            has_checkpoint_choice=True,
             listing_lag_s=profile.timeout_s + profile.listing_lag_s,
             poll_every_s=_POLL_LOCAL_S if profile.is_local else _POLL_S,
         )
