@@ -65,7 +65,7 @@ class Observer:
         self,
         provider: Provider,
         job: Job,
-        listed: dict[str, Observation] | None,
+        listed: dict[int, Observation] | None,
         *,
         with_metrics: bool,
         warnings: list[str],
@@ -127,26 +127,27 @@ class Observer:
             return -1.0
         return self.clock.now_s() - ended_s
 
-    def _listed(self, provider: Provider, jobs: Sequence[Job]) -> dict[str, Observation] | None:
-        """Return the wanted jobs by token, asking for no more pages than that needs."""
+    def _listed(self, provider: Provider, jobs: Sequence[Job]) -> dict[int, Observation] | None:
+        """Return the wanted jobs by id, asking for no more pages than that needs."""
         if len(jobs) < _LIST_FROM:
             return None
-        missing = {job.token for job in jobs}
-        found: dict[str, Observation] = {}
+        names = {job.name: job for job in jobs if job.name}
+        tokens = {job.token: job for job in jobs}
+        found: dict[int, Observation] = {}
         for seen in provider.list():
-            if seen.token in missing:
-                found[seen.token] = seen
-                missing.discard(seen.token)
-                if not missing:
+            job = names.get(seen.name) or tokens.get(seen.token or "")
+            if job is not None and job.is_seen_as(seen):
+                found[job.id] = seen
+                if len(found) == len(jobs):
                     break
         return found
 
     def look(
-        self, provider: Provider, job: Job, listed: dict[str, Observation] | None = None
+        self, provider: Provider, job: Job, listed: dict[int, Observation] | None = None
     ) -> Job:
         """Ask for one open job, write down the answer, and return the job as it is recorded now."""
-        if listed is not None and job.token in listed:
-            return self._record(job, listed[job.token])
+        if listed is not None and job.id in listed:
+            return self._record(job, listed[job.id])
         if job.phase is Phase.INTENT or job.name is None:
             seen = provider.find(job.token)
             return job if seen is None else self._record(job, seen)

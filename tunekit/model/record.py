@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tunekit.model.providers import Checkpoint, JobState
+from tunekit.model.providers import Checkpoint, JobState, Observation
 from tunekit.model.trial import trial_name
 
 
@@ -74,6 +74,16 @@ class Job:
     def is_open(self) -> bool:
         """True while it may still run, or while nobody knows whether it does."""
         return self.phase is not Phase.ABSENT and not self.state.is_terminal
+
+    def is_seen_as(self, seen: Observation) -> bool:
+        """True where an observation is of this very job.
+
+        A name decides once there is one: a copy of a job may carry the same token. The operation
+        that makes a model has a name below the model's.
+        """
+        if self.name is None:
+            return seen.token == self.token
+        return self.name == seen.name or f"{self.name}/".startswith(f"{seen.name}/")
 
 
 @dataclass(frozen=True, slots=True)
