@@ -27,3 +27,31 @@ def test_vertex_is_told_to_keep_the_last_checkpoint_only(cloud: Cloud) -> None:
     project.ok("apply", "-y")
     sent = cloud.service.call("GET", f"/v1beta1/{project.job()['name']}")
     assert sent["supervisedTuningSpec"]["exportLastCheckpointOnly"] is True
+
+
+def test_a_copy_of_a_job_is_discovered_though_it_carries_our_token(cloud: Cloud) -> None:
+    project = cloud.project
+    cloud.spec("vertex")
+    project.ok("apply", "-y", "--wait")
+    mine = cloud.service.call("GET", f"/v1beta1/{project.job()['name']}")
+    copy = cloud.service.create(version="v1beta1", labels=mine["labels"])
+    (found,) = project.json("discover", "--provider", "vertex")["jobs"]
+    assert found["name"] == copy["name"]
+    assert project.job()["name"] == mine["name"]
+
+
+def test_a_job_that_arrived_after_it_was_given_up_is_discovered_and_adopted(cloud: Cloud) -> None:
+    project = cloud.project
+    cloud.spec("vertex")
+    cloud.service.set_faults(denied_projects=["p"])
+    assert project.run("apply", "-y").returncode == 5
+    cloud.service.set_faults(denied_projects=[])
+    [(token, phase)] = project.sql("SELECT token, phase FROM jobs")
+    assert phase == "ABSENT"
+    name = cloud.service.create(version="v1beta1", labels={"tunekit_token": token})["name"]
+    (found,) = project.json("discover", "--provider", "vertex")["jobs"]
+    assert found["name"] == name
+    project.ok("import", name, "--name", "mask")
+    assert project.sql("SELECT token, phase, name FROM jobs") == [(token, "BOUND", name)]
+    project.ok("apply", "-y", "--wait")
+    assert list(cloud.service.state()["tuning_jobs"]) == [name]

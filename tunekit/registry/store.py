@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 from tunekit.errors import RegistryError
@@ -20,7 +21,7 @@ from tunekit.model import (
     Trial,
     token_for,
 )
-from tunekit.registry.reads import OPEN
+from tunekit.registry.reads import OPEN, to_job
 from tunekit.registry.seen import Seen
 
 
@@ -111,41 +112,66 @@ class Registry(Seen):
         trial has a job that may run, or the job is recorded already.
         """
         experiment = trial.experiment
-        token = seen.token or token_for(
-            self.id,
-            experiment=experiment.name,
-            trial=trial.key,
-            revision=trial.digest,
-            attempt=attempt,
-        )
         with self._transaction():
-            taken = self._one(
-                "SELECT experiment, number FROM jobs WHERE token = ? OR name = ? AND provider = ?",
-                [token, seen.name, experiment.provider],
-            )
-            if taken:
-                raise RegistryError(
-                    f"{seen.name} is recorded already, as {taken['experiment']}@{taken['number']}"
-                )
+            former = self._record_of(trial, seen)
             self._refuse_second_job(trial)
             self._put_experiment(trial, at_s)
             self._put_revision(trial, at_s)
-            job_id = self._insert_job(
-                trial,
-                token,
-                {
-                    "attempt": attempt,
-                    "phase": Phase.BOUND.value,
-                    "state": JobState.PENDING.value,
-                    "reason": "imported",
-                    "submitted_s": seen.created_s or at_s,
-                    "name": seen.name,
-                },
-            )
+            if former is not None:
+                job_id = former.id  # given up, and it arrived after all
+            else:
+                token, number = self._free_token(trial, seen, attempt)
+                job_id = self._insert_job(
+                    trial,
+                    token,
+                    {
+                        "attempt": number,
+                        "phase": Phase.BOUND.value,
+                        "state": JobState.PENDING.value,
+                        "reason": "imported",
+                        "submitted_s": seen.created_s or at_s,
+                        "name": seen.name,
+                    },
+                )
             self._event(
                 "imported", experiment.name, job_id=job_id, at_s=at_s, actor=actor, detail=seen.name
             )
         return self.record_observation(self.job(job_id), seen, at_s=at_s, actor=actor)
+
+    def _record_of(self, trial: Trial, seen: Observation) -> Job | None:
+        """Return the trial's own given-up job that a job turns out to be, None for a new one.
+
+        RegistryError where it is recorded already.
+        """
+        rows = self._all("SELECT * FROM jobs WHERE token = ? OR name = ?", [seen.token, seen.name])
+        same = [job for job in map(to_job, rows) if job.is_seen_as(seen)]
+        for job in same:
+            if job.phase is not Phase.ABSENT:
+                raise RegistryError(f"{seen.name} is recorded already, as {job.title}")
+        mine = (trial.experiment.name, trial.key, trial.digest)
+        return next((j for j in same if (j.experiment, j.trial, j.revision) == mine), None)
+
+    def _free_token(self, trial: Trial, seen: Observation, attempt: int) -> tuple[str, int]:
+        """Return the token to record a stranger's job under, its own if it can be, and the attempt.
+
+        An attempt that never reached the provider keeps its token: it may arrive yet.
+        """
+        made = (
+            token_for(
+                self.id,
+                experiment=trial.experiment.name,
+                trial=trial.key,
+                revision=trial.digest,
+                attempt=number,
+            )
+            for number in count(attempt)
+        )
+        if seen.token is not None and not self._has_token(seen.token):
+            return seen.token, attempt
+        return next((t, n) for n, t in enumerate(made, attempt) if not self._has_token(t))
+
+    def _has_token(self, token: str) -> bool:
+        return self._one("SELECT 1 FROM jobs WHERE token = ?", [token]) is not None
 
     def _refuse_second_job(self, trial: Trial) -> None:
         row = self._one(

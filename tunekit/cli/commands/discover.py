@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 
@@ -11,7 +12,7 @@ from tunekit.cli import options
 from tunekit.cli.context import App
 from tunekit.cli.reaching import provider_names
 from tunekit.errors import ProviderError
-from tunekit.model import Observation
+from tunekit.model import Job, Observation, Phase
 from tunekit.retry import patiently
 from tunekit.views.remote import REMOTE_FIELDS, remote_json, remote_table
 
@@ -29,7 +30,8 @@ def command(app: App, chosen: tuple[str, ...], has_all: bool) -> None:
     the specs and of the registry, or at those that --provider names. Changes nothing.
     """
     recorded = app.registry.jobs() if app.has_registry else []
-    known = {job.token for job in recorded} | {job.name for job in recorded}
+    # What was given up may have arrived after all, and is somebody's cost.
+    known = [job for job in recorded if job.phase is not Phase.ABSENT]
     found: list[tuple[str, Observation]] = []
     failures = 0
     for name in provider_names(app, chosen):
@@ -57,12 +59,10 @@ def command(app: App, chosen: tuple[str, ...], has_all: bool) -> None:
         raise click.exceptions.Exit(ProviderError.exit_code)
 
 
-def _unknown(
-    app: App, name: str, known: set[str | None], *, limit: int | None
-) -> list[Observation]:
+def _unknown(app: App, name: str, known: Sequence[Job], *, limit: int | None) -> list[Observation]:
     strangers = (
         seen
         for seen in app.provider_of(name).list()
-        if seen.name not in known and (seen.token is None or seen.token not in known)
+        if not any(job.is_seen_as(seen) for job in known)
     )
     return list(islice(strangers, limit))
