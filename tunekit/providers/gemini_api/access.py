@@ -105,9 +105,19 @@ class Access:
         return f"the environment variable {name} (api_key_env in tunekit.yaml)"
 
     def refusal(
-        self, status: int, body: str, *, doing: str, is_submit: bool, retry_after_s: float | None
+        self,
+        status: int,
+        body: str,
+        *,
+        doing: str,
+        is_submit: bool,
+        retry_after_s: float | None,
+        hidden: str = "",
     ) -> ProviderError:
-        """Return what an HTTP answer of 400 or more means, with what to do about it."""
+        """Return what an HTTP answer of 400 or more means, with what to do about it.
+
+        A message that repeats what was sent in `hidden`, a row's text, is left out.
+        """
         is_keyed = bool(self.api_key_env)
         found = fault(
             status,
@@ -116,6 +126,7 @@ class Access:
             is_submit=is_submit,
             retry_after_s=retry_after_s,
             advice=None if is_keyed else self.advice,
+            hidden=hidden,
         )
         is_about_key = status in (401, 403) or "API_KEY_INVALID" in read_refusal(body).reasons
         if is_keyed and is_about_key:

@@ -89,7 +89,7 @@ class Service:
             )
             return _json(operation.operation)
 
-        found = self._ask(doing, call, is_submit=True)
+        found = self._ask(doing, call, is_submit=True, hidden=lambda: _words_of(data))
         if not found.get("name"):
             raise AmbiguousSubmit(f"{doing}: the answer names no operation")
         return found
@@ -146,6 +146,7 @@ class Service:
         return self._ask(
             f"asking {model}",
             lambda sdk: _json(sdk.generative.generate_content(request, **self._once())),
+            hidden=lambda: prompt,
         )
 
     def delete(self, name: str) -> None:
@@ -168,7 +169,14 @@ class Service:
         while (item := self._ask(doing, lambda _: next(items, None))) is not None:
             yield _json(item)
 
-    def _ask(self, doing: str, call: Callable[[_Sdk], T], *, is_submit: bool = False) -> T:
+    def _ask(
+        self,
+        doing: str,
+        call: Callable[[_Sdk], T],
+        *,
+        is_submit: bool = False,
+        hidden: Callable[[], str] = str,
+    ) -> T:
         sdk = self._sdk()
         from google.api_core.exceptions import GoogleAPICallError
         from google.protobuf.json_format import ParseError
@@ -183,7 +191,7 @@ class Service:
         except TunekitError:
             raise
         except GoogleAPICallError as error:
-            raise self._refusal(error, doing, is_submit=is_submit) from error
+            raise self._refusal(error, doing, is_submit=is_submit, hidden=hidden()) from error
         except Exception as error:
             # What the package says by itself may quote the answer; its kind says enough.
             text = f"{doing}: google-generativeai can't read the answer ({type(error).__name__})"
@@ -192,7 +200,7 @@ class Service:
             is_passing = isinstance(error, ParseError)
             raise (Unavailable(text) if is_passing else ProviderError(text)) from error
 
-    def _refusal(self, error: Any, doing: str, *, is_submit: bool) -> ProviderError:
+    def _refusal(self, error: Any, doing: str, *, is_submit: bool, hidden: str) -> ProviderError:
         answer = error.response
         return self.access.refusal(
             int(answer.status_code),
@@ -200,6 +208,7 @@ class Service:
             doing=doing,
             is_submit=is_submit,
             retry_after_s=retry_after_s(answer.headers.get("retry-after")),
+            hidden=hidden,
         )
 
     # --- the package ---------------------------------------------------------------------------
@@ -264,6 +273,12 @@ def _dataset(sdk: _Sdk, rows: Iterable[tuple[str, str]]) -> Any:
                 f"training row {number} holds half a surrogate pair, which is no text; correct it"
             ) from None
     return sdk.genai.protos.Dataset(examples={"examples": examples})
+
+
+def _words_of(data: Any) -> str:
+    """Return all text of the rows that were sent, for keeping it out of errors."""
+    examples = data.examples.examples
+    return "\n".join(text for one in examples for text in (one.text_input, one.output))
 
 
 def _json(message: Any) -> JSON:
