@@ -72,6 +72,25 @@ def test_a_job_is_adopted_once(tuned: Project) -> None:
     assert not (tuned.root / "experiments/again.yaml").exists()
 
 
+INTERRUPTED = """
+from tunekit.observe import Observer
+def refresh(*_, **__): raise KeyboardInterrupt
+Observer.refresh = refresh
+from tunekit.cli import main
+main()
+"""
+
+
+def test_an_interrupt_after_the_adoption_leaves_the_spec_of_what_is_recorded(
+    forgotten: Project,
+) -> None:
+    (forgotten.root / "experiments/mask.yaml").unlink()
+    wanted = ("import", remote(forgotten), "--write", "experiments/again.yaml")
+    assert forgotten.run(*wanted, code=INTERRUPTED).returncode == 130
+    assert forgotten.sql("SELECT phase FROM jobs") == [("BOUND",)]
+    assert forgotten.run("plan", "--detailed-exitcode").returncode == 0
+
+
 def test_a_file_is_never_overwritten(forgotten: Project) -> None:
     before = (forgotten.root / "experiments/mask.yaml").read_text()
     done = forgotten.run("import", remote(forgotten), "--write", "experiments/mask.yaml")

@@ -55,3 +55,41 @@ def test_a_job_that_arrived_after_it_was_given_up_is_discovered_and_adopted(clou
     assert project.sql("SELECT token, phase, name FROM jobs") == [(token, "BOUND", name)]
     project.ok("apply", "-y", "--wait")
     assert list(cloud.service.state()["tuning_jobs"]) == [name]
+
+
+def forget(project: Project) -> None:
+    for file in (project.root / ".tunekit").glob("registry.db*"):
+        file.unlink()
+
+
+def test_an_adopted_child_is_not_tuned_again(cloud: Cloud) -> None:
+    project = cloud.project
+    cloud.spec("vertex", "first")
+    text = (project.root / "experiments/first.yaml").read_text()
+    child = text.replace("name: first", "name: further")
+    child = child.replace("base_model: gemini-3.5-flash", "base_model: {experiment: first}")
+    project.write("experiments/further.yaml", child)
+    project.ok("apply", "-y", "--wait")
+    names = {name: project.job(name)["name"] for name in ("first", "further")}
+    forget(project)
+    early = project.run("import", names["further"], "--name", "further")
+    assert early.returncode == 2
+    assert "first has no job yet; adopt first's job first" in early.stderr
+    for name, remote in names.items():
+        project.ok("import", remote, "--name", name)
+    assert project.run("plan", "--detailed-exitcode").returncode == 0
+    assert len(cloud.remote_jobs()) == 2
+
+
+def test_a_job_called_like_an_experiment_does_not_take_its_place(cloud: Cloud) -> None:
+    project = cloud.project
+    cloud.spec("vertex")
+    project.ok("apply", "-y", "--wait")
+    before = project.sql("SELECT experiment, document FROM trials")
+    stranger = cloud.service.tuned(tunedModelDisplayName="Mask!")["name"]
+    done = project.run("import", stranger, "--write", "experiments/other.yaml")
+    assert done.returncode == 2
+    assert "mask is in the files already; give --name" in done.stderr
+    assert project.sql("SELECT experiment, document FROM trials") == before
+    assert not (project.root / "experiments/other.yaml").exists()
+    assert project.run("plan", "--detailed-exitcode").returncode == 0

@@ -1,6 +1,6 @@
 """Desired x recorded -> Plan, in pure code."""
 
-from tunekit.plan.bases import measured_parents
+from tunekit.plan.bases import measured_parents, with_bases
 from tunekit.plan.decide import Want, decide, next_attempt, plan
 from tunekit.plan.steps import Action, Options, Plan, Step
 
@@ -14,4 +14,5 @@ __all__ = [
     "measured_parents",
     "next_attempt",
     "plan",
+    "with_bases",
 ]

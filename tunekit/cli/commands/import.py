@@ -16,8 +16,16 @@ from tunekit.cli import desired, options
 from tunekit.cli.context import App
 from tunekit.cli.reaching import provider_names
 from tunekit.errors import NotFound, ProviderError, TunekitError, UsageError
-from tunekit.model import Experiment, JobDescription, Observation, RecordedTrial, Trial
-from tunekit.plan import next_attempt
+from tunekit.model import (
+    Experiment,
+    Job,
+    JobDescription,
+    Observation,
+    RecordedTrial,
+    Trial,
+    TunedBase,
+)
+from tunekit.plan import measured_parents, next_attempt, with_bases
 from tunekit.retry import patiently
 from tunekit.views.text import number
 
@@ -54,9 +62,13 @@ def command(
         if path is not None:
             raise UsageError(f"{name} is in {existing.where.path} already; leave --write out")
         _refuse_other(existing, provider, asked)
-        _adopt(app, desired.trials(app, [existing])[0], seen)
+        job = _adopt(app, _based(app, desired.trials(app, [existing])[0], asked), seen)
+        _report(app, job, seen)
         return
     document = _document(app, provider, seen, asked, name=name)
+    is_taken = desired.of_name(app, (), document["name"]) is not None
+    if path is not None and is_taken and not _is_recorded(app, seen):
+        raise UsageError(f"{document['name']} is in the files already; give --name, a new one")
     text = _text(document, seen, folder=_folder_of(app, path))
     if path is None:
         if app.format == "table":
@@ -68,10 +80,12 @@ def command(
     _write(path, text)
     try:
         loaded = desired.experiments(app, [str(path)], {})
-        _adopt(app, desired.trials(app, loaded)[0], seen)
+        job = _adopt(app, desired.trials(app, loaded)[0], seen)
     except BaseException:
         path.unlink()
         raise
+    # From here on the file says what the registry has, whatever becomes of the metrics.
+    _report(app, job, seen)
     app.say(f"wrote {path}; commit it, and see `tunekit plan`")
 
 
@@ -207,20 +221,53 @@ def _write(path: Path, text: str) -> None:
         raise TunekitError(f"{path}: {error.strerror}; choose another --write") from error
 
 
-def _adopt(app: App, trial: Trial, seen: Observation) -> None:
-    observer = app.observer(app.actor())
+def _based(app: App, trial: Trial, asked: JobDescription) -> Trial:
+    """Return a trial that continues from another with what the job continued from.
+
+    UsageError where that is not what it would continue from now: its next plan would tune it anew.
+    """
+    parent = trial.experiment.parent
+    if parent is None:
+        return trial
+    base = TunedBase(asked.base_model, asked.base_checkpoint)
+    recorded = app.registry.trials()
+    points = {job.id: app.registry.points(job.id) for job in measured_parents([trial], recorded)}
+    now = with_bases([trial], recorded, points)
+    if now.trials[0].base != base:
+        why = now.waits.get(trial.name) or "its parent's is another by now"
+        raise UsageError(
+            f"{trial.experiment.where}: the job continued from {_shown_base(base)}, but {why}; "
+            f"adopt {parent.experiment}'s job first"
+        )
+    return now.trials[0]
+
+
+def _shown_base(base: TunedBase) -> str:
+    return f"{base.model}, checkpoint {base.checkpoint}" if base.checkpoint else base.model
+
+
+def _is_recorded(app: App, seen: Observation) -> bool:
+    jobs = app.registry.jobs() if app.has_registry else []
+    return any(job.is_seen_as(seen) for job in jobs)
+
+
+def _adopt(app: App, trial: Trial, seen: Observation) -> Job:
     recorded: RecordedTrial | None = next(
         (t for t in app.registry.trials() if t.name == trial.name), None
     )
     with app.lock():
-        job = app.registry.adopt_job(
+        return app.registry.adopt_job(
             trial,
             seen,
             attempt=next_attempt(recorded, trial.digest),
             at_s=app.clock.now_s(),
-            actor=observer.actor,
+            actor=app.actor(),
         )
-    for warning in observer.refresh([job], with_metrics=True):
+
+
+def _report(app: App, job: Job, seen: Observation) -> None:
+    """Fetch the job's points, and say what was adopted."""
+    for warning in app.observer(app.actor()).refresh([job], with_metrics=True):
         app.say(f"warning: {warning}")
     app.say(f"{job.title} stands for {seen.name}")
     if app.format != "table":
