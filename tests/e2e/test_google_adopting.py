@@ -93,3 +93,18 @@ def test_a_job_called_like_an_experiment_does_not_take_its_place(cloud: Cloud) -
     assert project.sql("SELECT experiment, document FROM trials") == before
     assert not (project.root / "experiments/other.yaml").exists()
     assert project.run("plan", "--detailed-exitcode").returncode == 0
+
+
+def test_a_job_of_other_rows_is_not_adopted(cloud: Cloud) -> None:
+    project = cloud.project
+    uri = cloud.service.put_rows("mine.jsonl")
+    project.write(
+        "experiments/mask.yaml",
+        f"name: mask\nprovider: vertex\nbase_model: gemini-3.5-flash\n"
+        f"dataset: {{source: {{gcs: {uri}}}}}\ntuning: {{epochs: 2}}\n",
+    )
+    other = cloud.service.tuned(uri=cloud.service.put_rows("other.jsonl"))["name"]
+    done = project.run("import", other, "--name", "mask")
+    assert done.returncode == 2
+    assert "other.jsonl in the job" in done.stderr
+    project.ok("import", cloud.service.tuned(uri=uri)["name"], "--name", "mask")

@@ -124,6 +124,9 @@ def _refuse_other(experiment: Experiment, provider: str, asked: JobDescription) 
         "tuning.method": asked.method,
         **{f"tuning.{k}": v for k, v in asked.hyperparameters.items()},
     }
+    if experiment.dataset.source.gcs and asked.source:
+        wanted["dataset.source.gcs"] = experiment.dataset.source.gcs
+        had["dataset.source.gcs"] = asked.source.get("gcs")
     differences = [
         f"{key} is {_shown(value)} in the spec and {_shown(had.get(key))} in the job"
         for key, value in wanted.items()
