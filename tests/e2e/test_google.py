@@ -85,6 +85,7 @@ def test_no_secret_and_no_row_is_left_anywhere(cloud: Cloud, provider: str) -> N
     said = []
     for command in (("plan",), ("apply", "-y", "--wait"), ("status",), ("doctor",), ("history",)):
         done = project.run(*command, "-o", "json")
+        assert done.returncode == 0, done.stderr
         said.append(done.stdout + done.stderr)
     row = json.loads((project.root / "data.jsonl").read_text().splitlines()[0])["message"]
     kept = b"".join(
