@@ -23,9 +23,12 @@ def adopt(registry: Registry, found: Observation, *, revision: str = "A", attemp
     return registry.adopt_job(trial(revision), found, attempt=attempt, at_s=3.0, actor=ACTOR)
 
 
-def test_a_strangers_job_is_adopted_after_a_submit_that_was_refused(registry: Registry) -> None:
+@pytest.mark.parametrize("token", [None, "tk-of-another-registry"])
+def test_a_strangers_job_is_adopted_after_a_submit_that_was_refused(
+    registry: Registry, token: str | None
+) -> None:
     refused = given_up(registry)
-    job = adopt(registry, Observation("jobs/7", token=None, state=JobState.SUCCEEDED))
+    job = adopt(registry, Observation("jobs/7", token=token, state=JobState.SUCCEEDED))
     assert (job.name, job.state, job.attempt) == ("jobs/7", JobState.SUCCEEDED, 2)
     assert registry.job(refused.id).phase is Phase.ABSENT
     assert registry.trials()[0].current() == job

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import count
 from typing import Any
 
 from tunekit.errors import RegistryError
@@ -156,22 +155,20 @@ class Registry(Seen):
 
         An attempt that never reached the provider keeps its token: it may arrive yet.
         """
-        made = (
-            token_for(
-                self.id,
-                experiment=trial.experiment.name,
-                trial=trial.key,
-                revision=trial.digest,
-                attempt=number,
-            )
-            for number in count(attempt)
+        mine = [trial.experiment.name, trial.key, trial.digest]
+        sql = "SELECT max(attempt) FROM jobs WHERE experiment = ? AND trial = ? AND revision = ?"
+        number = max(attempt, (self._one(sql, mine)[0] or 0) + 1)
+        if seen.token is not None:
+            if self._one("SELECT 1 FROM jobs WHERE token = ?", [seen.token]) is None:
+                return seen.token, number
+        token = token_for(
+            self.id,
+            experiment=trial.experiment.name,
+            trial=trial.key,
+            revision=trial.digest,
+            attempt=number,
         )
-        if seen.token is not None and not self._has_token(seen.token):
-            return seen.token, attempt
-        return next((t, n) for n, t in enumerate(made, attempt) if not self._has_token(t))
-
-    def _has_token(self, token: str) -> bool:
-        return self._one("SELECT 1 FROM jobs WHERE token = ?", [token]) is not None
+        return token, number
 
     def _refuse_second_job(self, trial: Trial) -> None:
         row = self._one(
