@@ -32,6 +32,7 @@ from tunekit.model import (
 )
 from tunekit.observe import Observer, Pace
 from tunekit.plan import Action, Options, Plan, Step, measured_parents, plan
+from tunekit.providers.base import Provider
 from tunekit.retry import MOST_TRIES, backoff_s, patiently
 
 # Added to a provider's listing lag: clocks and queues are never quite as told.
@@ -149,6 +150,7 @@ class Applier:
         """Look for a job until the quiet period, which all of them share, is over."""
         clock = self.observer.clock
         provider = self.observer.provider_of(job.provider)
+        self._refuse_other_place(job, provider)
         quiet_s = provider.capabilities.listing_lag_s + _QUIET_MARGIN_S
         until_s = since_s + quiet_s
         self.say(
@@ -173,6 +175,15 @@ class Applier:
             actor=self.observer.actor,
         )
         self.say(f"{job.title} never reached {job.provider}")
+
+    def _refuse_other_place(self, job: Job, provider: Provider) -> None:
+        """Raise ProviderError where a profile has moved: its job is not looked for elsewhere."""
+        place = provider.capabilities.place
+        if job.place is not None and job.place != place:
+            raise ProviderError(
+                f"{job.title}: its submit was interrupted at {job.place}, and {job.provider} is "
+                f"{place} now; set the profile in tunekit.yaml back, apply, then change it"
+            )
 
     def carry_out(self, steps: Sequence[Step]) -> Applied:
         """Do the steps one by one; a failure of one leaves the others alone. Needs the lock."""
@@ -260,7 +271,12 @@ class Applier:
         provider = self.observer.provider_of(trial.experiment.provider)
         is_repeated = step.recorded is not None and step.recorded.unanswered(trial.digest)
         job = registry.write_intent(
-            trial, attempt=step.attempt, reason=step.reason, at_s=clock.now_s(), actor=actor
+            trial,
+            attempt=step.attempt,
+            reason=step.reason,
+            at_s=clock.now_s(),
+            actor=actor,
+            place=provider.capabilities.place,
         )
         try:
             # What was given up may have arrived after all.

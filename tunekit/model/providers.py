@@ -177,6 +177,7 @@ class Capabilities:
     `listing_lag_s`: how long after a submit was sent, timeouts included, `find` may still not see
     its job. `poll_every_s`: how often it may be asked while somebody waits. `can_continue`: a
     tuned model may be tuned further. `has_checkpoint_choice`: it may be told to keep the last only.
+    `place`: where `submit` and `find` look, in words; empty where there is only one.
     """
 
     methods: frozenset[str]
@@ -189,3 +190,4 @@ class Capabilities:
     has_system_instruction: bool = True
     listing_lag_s: float = 0.0
     poll_every_s: float = 0.5
+    place: str = ""

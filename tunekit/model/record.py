@@ -36,6 +36,7 @@ class Job:
     state: JobState
     reason: str
     submitted_s: float
+    place: str | None = None  # where its submit went; None where that was not written down
     name: str | None = None
     detail: str = ""
     error: str = ""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # Equals the number of migrations below and SQLite's `PRAGMA user_version`, so that a current
 # registry is recognised without importing sqlite-utils.
-VERSION = 2
+VERSION = 3
 
 
 def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
@@ -29,6 +29,11 @@ def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
     def _endpoint(db: Database) -> None:
         db.table("jobs").add_column("endpoint", str)
         db.execute("PRAGMA user_version = 2")
+
+    @steps(name="3_place")
+    def _place(db: Database) -> None:
+        db.table("jobs").add_column("place", str)
+        db.execute("PRAGMA user_version = 3")
 
     steps.apply(sqlite_utils.Database(connection))
 

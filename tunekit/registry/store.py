@@ -61,7 +61,14 @@ class Registry(Seen):
             self._event("reused", job.experiment, job_id=job.id, at_s=at_s, actor=actor, detail=why)
 
     def write_intent(
-        self, trial: Trial, *, attempt: int, reason: str, at_s: float, actor: Actor
+        self,
+        trial: Trial,
+        *,
+        attempt: int,
+        reason: str,
+        at_s: float,
+        actor: Actor,
+        place: str | None = None,
     ) -> Job:
         """Promise a job before any provider hears of it; durable once this returns.
 
@@ -88,6 +95,7 @@ class Registry(Seen):
                 "phase": Phase.INTENT.value,
                 "state": JobState.PENDING.value,
                 "reason": reason,
+                "place": place,
                 "submitted_s": at_s,
                 "error": "",
                 "ended_s": None,
@@ -158,9 +166,9 @@ class Registry(Seen):
         mine = [trial.experiment.name, trial.key, trial.digest]
         sql = "SELECT max(attempt) FROM jobs WHERE experiment = ? AND trial = ? AND revision = ?"
         number = max(attempt, (self._one(sql, mine)[0] or 0) + 1)
-        if seen.token is not None:
-            if self._one("SELECT 1 FROM jobs WHERE token = ?", [seen.token]) is None:
-                return seen.token, number
+        is_taken = self._one("SELECT 1 FROM jobs WHERE token = ?", [seen.token]) is not None
+        if seen.token is not None and not is_taken:
+            return seen.token, number
         token = token_for(
             self.id,
             experiment=trial.experiment.name,

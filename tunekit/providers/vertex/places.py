@@ -38,6 +38,11 @@ class Places:
     def parent(self) -> str:
         return f"projects/{self.project}/locations/{self.location}"
 
+    @property
+    def text(self) -> str:
+        """These places in words, the host only where it is not Google's own."""
+        return f"{self.parent} at {self.endpoint}" if self.endpoint else self.parent
+
     def host(self, location: str) -> str:
         """Return the base URL that serves a location."""
         if self.endpoint:

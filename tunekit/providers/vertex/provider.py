@@ -66,6 +66,7 @@ class VertexProvider:
             has_checkpoint_choice=True,
             listing_lag_s=profile.timeout_s + profile.listing_lag_s,
             poll_every_s=_POLL_LOCAL_S if profile.is_local else _POLL_S,
+            place=profile.places.text,
         )
 
     def check(self, job: JobSpec) -> Sequence[Problem]:
