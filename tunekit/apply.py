@@ -13,12 +13,15 @@ from dataclasses import dataclass, field, replace
 
 from tunekit.errors import (
     AmbiguousSubmit,
+    NotFound,
     ProviderError,
     RegistryBusy,
+    SpecError,
     TunekitError,
     Unavailable,
     Unsupported,
 )
+from tunekit.intents import resolve_intent
 from tunekit.model import (
     Job,
     JobSpec,
@@ -32,11 +35,10 @@ from tunekit.model import (
 )
 from tunekit.observe import Observer, Pace
 from tunekit.plan import Action, Options, Plan, Step, measured_parents, plan
-from tunekit.providers.base import Provider
-from tunekit.retry import MOST_TRIES, backoff_s, patiently
+from tunekit.retry import MOST_TRIES, backoff_s
 
-# Added to a provider's listing lag: clocks and queues are never quite as told.
-_QUIET_MARGIN_S = 1.0
+# So often one apply submits without learning the outcome.
+_MOST_AMBIGUOUS = 2
 _LOOK_EVERY_S = 0.5
 # A cancel that shows no effect for so long is sent again.
 _CANCEL_AGAIN_S = 60.0
@@ -97,6 +99,9 @@ class Applier:
     # What the record said when this apply last wrote it: it never undoes what others applied.
     _left_as: dict[str, object] = field(default_factory=dict)
     _tries: Counter[str] = field(default_factory=Counter)
+    _ambiguous: Counter[str] = field(default_factory=Counter)
+    # Revisions whose jobs the providers were asked about, offline, before they start.
+    _checked: set[str] = field(default_factory=set)
     _not_before_s: dict[str, float] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
 
@@ -147,47 +152,12 @@ class Applier:
         return failures
 
     def _resolve(self, job: Job, since_s: float) -> None:
-        """Look for a job until the quiet period, which all of them share, is over."""
-        clock = self.observer.clock
-        provider = self.observer.provider_of(job.provider)
-        self._refuse_other_place(job, provider)
-        quiet_s = provider.capabilities.listing_lag_s + _QUIET_MARGIN_S
-        until_s = since_s + quiet_s
-        self.say(
-            f"{job.title}: its submit was interrupted; looking for it, for {quiet_s:.0f} s at most"
-        )
-        look_every_s = max(_LOOK_EVERY_S, provider.capabilities.poll_every_s)
-        while True:
-            asked_s = clock.now_s()
-            now = patiently(lambda: self.observer.look(provider, job), clock, say=self.say)
-            if now.phase is Phase.BOUND:
-                self.say(f"{job.title} was found; nothing is submitted twice")
-                return
-            # A clock that was set back must not make this wait for ever.
-            left_s = min(until_s - asked_s, quiet_s)
-            if left_s <= 0:
-                break
-            clock.sleep(min(left_s, look_every_s))
-        self.observer.registry.give_up_intent(
-            job,
-            error="the submit was interrupted and the job never arrived",
-            at_s=clock.now_s(),
-            actor=self.observer.actor,
-        )
-        self.say(f"{job.title} never reached {job.provider}")
-
-    def _refuse_other_place(self, job: Job, provider: Provider) -> None:
-        """Raise ProviderError where a profile has moved: its job is not looked for elsewhere."""
-        place = provider.capabilities.place
-        if job.place is not None and job.place != place:
-            raise ProviderError(
-                f"{job.title}: its submit was interrupted at {job.place}, and {job.provider} is "
-                f"{place} now; set the profile in tunekit.yaml back, apply, then change it"
-            )
+        resolve_intent(job, self.observer, since_s=since_s, say=self.say)
 
     def carry_out(self, steps: Sequence[Step]) -> Applied:
         """Do the steps one by one; a failure of one leaves the others alone. Needs the lock."""
         applied = Applied()
+        self._checked |= {step.trial.digest for step in steps if step.trial is not None}
         for step in steps:
             if step.name in self._given_up:
                 continue
@@ -195,8 +165,14 @@ class Applier:
                 self._do(step)
                 applied.done.append(step)
             except AmbiguousSubmit as error:
-                # The intent stands, so the next round looks for the job before anything else.
-                self._try_later(step, error, applied, wait_s=0.0)
+                # The intent stands, so the next round looks for the job before anything else. A
+                # service that loses sight of jobs for longer than it should would get one each
+                # time: past the second a person decides.
+                self._ambiguous[step.name] += 1
+                if self._ambiguous[step.name] >= _MOST_AMBIGUOUS:
+                    self._give_up(step, error, applied)
+                else:
+                    self._try_later(step, error, applied, wait_s=0.0)
             except Unavailable as error:
                 if step.action is Action.RESOLVE:  # it was asked for patiently already
                     self._give_up(step, error, applied)
@@ -259,10 +235,15 @@ class Applier:
         provider = self.observer.provider_of(job.provider)
         if not provider.capabilities.can_cancel:
             raise Unsupported(f"{job.title}: {job.provider} can't cancel jobs; let it end")
-        self.observer.registry.ask_cancel(
-            job, why=why, at_s=self.observer.clock.now_s(), actor=self.observer.actor
-        )
-        provider.cancel(job.name)
+        registry, at_s = self.observer.registry, self.observer.clock.now_s()
+        registry.ask_cancel(job, why=why, at_s=at_s, actor=self.observer.actor)
+        try:
+            provider.cancel(job.name)
+        except (Unavailable, NotFound):
+            raise  # it may have arrived, or there is nothing to cancel
+        except ProviderError as error:
+            registry.take_back_cancel(job, why=str(error), at_s=at_s, actor=self.observer.actor)
+            raise
         self.say(f"{job.title}: cancelling ({why})")
         self.observer.refresh([self.observer.registry.job(job.id)])
 
@@ -327,10 +308,25 @@ class Applier:
         try:
             with self.lock():
                 self._leave_to_others()
-                return self.carry_out([s for s in self._remaining() if self._is_ready(s)])
+                ready = [step for step in self._remaining() if self._is_ready(step)]
+                refused = self._refused(ready)
+                applied = self.carry_out([step for step in ready if step.name not in refused])
+                applied.failures += [Failure(name, error) for name, error in refused.items()]
+                return applied
         except RegistryBusy as error:
             self._warn([f"{error}; this apply goes on after it"])
             return Applied()
+
+    def _refused(self, steps: Sequence[Step]) -> dict[str, SpecError]:
+        """Return, by name, what the providers would refuse of steps that no plan has shown yet."""
+        refused = {}
+        for step in steps:
+            if step.trial is None or step.trial.digest in self._checked:
+                continue
+            if problems := refusals(preflight([step], self.observer)):
+                self._given_up.add(step.name)
+                refused[step.name] = SpecError(problems)
+        return refused
 
     def _leave_to_others(self) -> None:
         """Give up names that another apply has changed since this one last wrote them."""

@@ -104,7 +104,12 @@ class Observer:
         # Series may arrive late and apart, so the end is fetched whole.
         after_step = 0 if is_ended else self.registry.last_step(job.id)
         points = list(provider.metrics(job.name, after_step))
-        is_all = is_ended and (bool(points) or self._ended_ago_s(job) > _POINTS_ARRIVE_WITHIN_S)
+        ended_ago_s = self._ended_ago_s(job)
+        # A series may show up a while after the others: nothing more is to come where two looks
+        # agree, the second later than whatever is late there.
+        is_settled = ended_ago_s >= provider.capabilities.listing_lag_s
+        is_same = bool(points) and len(points) == self.registry.count_points(job.id)
+        is_all = is_ended and ((is_settled and is_same) or ended_ago_s > _POINTS_ARRIVE_WITHIN_S)
         self.registry.record_points(job.id, points, is_all=is_all)
 
     def expects_points(self, job: Job) -> bool:
@@ -170,7 +175,7 @@ class Observer:
         if now_s - job.submitted_s < provider.capabilities.listing_lag_s + _GRACE_S:
             return job
         since_s = now_s if job.missing_since_s is None else job.missing_since_s
-        if job.cancel_asked_s is not None:
+        if job.cancel_asked_s is not None and now_s - since_s >= _GRACE_S:
             state = JobState.CANCELLED
         elif now_s - since_s >= _LOST_AFTER_S:
             state = JobState.FAILED

@@ -26,7 +26,8 @@ ALLOWED = {
     "evaluate": {"model", "errors"},
     "observe": {"model", "errors", "registry", "providers"},
     "retry": {"model", "errors", "providers"},
-    "apply": {"model", "errors", "registry", "providers", "observe", "plan", "retry"},
+    "intents": {"model", "errors", "providers", "observe", "retry"},
+    "apply": {"model", "errors", "registry", "providers", "observe", "plan", "retry", "intents"},
     "views": {"model", "errors", "plan", "evaluate", "spec"},
     "cli": {
         *("model", "errors", "plan", "spec", "dataset", "registry", "providers"),

@@ -110,6 +110,10 @@ class Reads(RegistryFile):
             for metric, step, value, time_s in self._all(sql + " ORDER BY metric, step", values)
         ]
 
+    def count_points(self, job_id: int) -> int:
+        """Return how many metric points are recorded of a job."""
+        return int(self._one("SELECT count(*) FROM metric_points WHERE job_id = ?", [job_id])[0])
+
     def last_step(self, job_id: int) -> int:
         """Return the highest recorded step, 0 where there is none."""
         row = self._one("SELECT max(step) FROM metric_points WHERE job_id = ?", [job_id])

@@ -220,6 +220,17 @@ class Registry(Seen):
                     "cancel", job.experiment, job_id=job.id, at_s=at_s, actor=actor, detail=why
                 )
 
+    def take_back_cancel(self, job: Job, *, why: str, at_s: float, actor: Actor) -> None:
+        """Note that the provider refused to cancel a job, which goes on as it was."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET cancel_asked_s = ?, cancel_why = ?, state = ? WHERE id = ?",
+                [job.cancel_asked_s, job.cancel_why, job.state.value, job.id],
+            )
+            self._event(
+                "cancel refused", job.experiment, job_id=job.id, at_s=at_s, actor=actor, detail=why
+            )
+
     def record_evaluation(
         self,
         job: Job,

@@ -20,6 +20,7 @@ from tunekit.model import (
     MetricPoint,
     Observation,
 )
+from tunekit.providers.google.faults import plain
 
 JSON = Mapping[str, Any]
 
@@ -121,7 +122,7 @@ def _state(model: JSON, operation: JSON, *, has_begun: bool) -> tuple[JobState, 
 
 def _error(operation: JSON) -> str:
     error = _mapping(operation.get("error"))
-    message = " ".join(str(error.get("message") or "").split())
+    message = plain(str(error.get("message") or ""))
     if message:
         return message[:_MOST_ERROR_CHARACTERS]
     return "tuning failed, and the Gemini API does not say why"

@@ -82,7 +82,7 @@ def fault(
     wait_s = retry_after_s if retry_after_s is not None else refusal.retry_after_s
     if status == 429:
         return Unavailable(f"{said} (over quota or too fast, HTTP 429)", retry_after_s=wait_s)
-    if status >= 500 or status == 408:
+    if status >= 500 or status in (408, 499):  # 499: the service saw us go
         if is_submit:
             return AmbiguousSubmit(f"{said} (HTTP {status})")
         return Unavailable(f"{said} (HTTP {status})", retry_after_s=wait_s)
