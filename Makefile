@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # A project of its own, so that the demo leaves the checkout's registry alone.
 DEMO_REGISTRY ?= $(VENV)/demo/registry.db
 
-.PHONY: demo test lint clean live-check
+.PHONY: demo test lint clean live-check live-check-asked
 
 demo: $(VENV)/installed
 	rm -rf $(VENV)/demo
@@ -21,9 +21,15 @@ test: $(VENV)/installed-dev lint
 # Asks before it spends, and refuses more than MOST_USD: see the README.
 LOCATION ?= us-central1
 MOST_USD ?= 1
-live-check: $(VENV)/installed-vertex
+live-check: live-check-asked $(VENV)/installed-vertex
 	$(BIN)/python tests/live/check.py --project '$(PROJECT)' --bucket '$(BUCKET)' \
 	  --location '$(LOCATION)' --most-usd '$(MOST_USD)' $(LIVE_CHECK_FLAGS)
+
+# Before anything is installed.
+live-check-asked:
+	@test -n '$(PROJECT)' && test -n '$(BUCKET)' || { \
+	  echo 'live-check needs a project and a bucket: make live-check PROJECT=my-project BUCKET=my-bucket' >&2; \
+	  exit 2; }
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

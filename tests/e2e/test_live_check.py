@@ -54,3 +54,25 @@ def test_a_step_that_goes_wrong_is_told(service: Service) -> None:
     assert done.returncode == 1
     assert "FAILED" in done.stdout
     assert "roles/" in done.stdout
+
+
+def test_without_anybody_to_ask_nothing_is_submitted(service: Service) -> None:
+    done = check(service.url)
+    assert done.returncode == 1
+    assert "--yes" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert service.state()["tuning_jobs"] == {}
+
+
+@pytest.mark.parametrize("given", [[], ["PROJECT=p"], ["BUCKET=b"]])
+def test_make_names_what_it_needs_before_it_installs_anything(given: list[str]) -> None:
+    done = subprocess.run(
+        ["make", "live-check", "VENV=/nonexistent/venv", *given],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "make live-check PROJECT=my-project BUCKET=my-bucket" in done.stderr
+    assert "pip" not in done.stdout

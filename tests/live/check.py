@@ -63,7 +63,7 @@ def main() -> int:
     if estimate_usd > asked.most_usd:
         print(f"Refused: that is more than --most-usd {asked.most_usd:g}. Nothing was submitted.")
         return 2
-    if not asked.yes and input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not asked.yes and not _agreed():
         print("Nothing was submitted.")
         return 1
     check = Check(folder)
@@ -71,6 +71,14 @@ def main() -> int:
         return _run(check)
     finally:
         _clean_up(check, profile)
+
+
+def _agreed() -> bool:
+    try:
+        return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        print("\nThere is nobody to ask; `--yes` says yes (make: LIVE_CHECK_FLAGS=--yes).")
+        return False
 
 
 def _run(check: Check) -> int:
@@ -188,7 +196,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--most-usd", type=float, default=1.0, help="refuse to spend more")
     parser.add_argument("--endpoint", help="another address, such as an emulator's")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    for name in ("project", "bucket"):
+        if not getattr(asked, name):
+            parser.error(f"--{name} is empty; make live-check PROJECT=my-project BUCKET=my-bucket")
+    return asked
 
 
 def _write_project(folder: Path, asked: argparse.Namespace) -> dict[str, str]:
