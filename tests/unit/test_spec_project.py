@@ -244,3 +244,14 @@ def test_an_experiment_of_an_unknown_provider_is_told_the_near_one(tmp_path: Pat
     assert [str(problem) for problem in check_profile(experiment, project)] == [
         "x.yaml:2:1: no provider is called vertx; did you mean vertex?"
     ]
+
+
+@pytest.mark.parametrize("key", ["AIzaSyA-1234567890", "AIzaSyA1234567890", "two words"])
+def test_a_key_written_where_its_variables_name_belongs_is_not_repeated(
+    tmp_path: Path, key: str
+) -> None:
+    text = f"providers:\n  gemini-api: {{api_key_env: {key}}}\n"
+    (problem,) = told(tmp_path, text)
+    assert key not in problem
+    assert problem.startswith("tunekit.yaml:2:16: providers.gemini-api.api_key_env is a text of ")
+    assert "name of an environment variable" in problem

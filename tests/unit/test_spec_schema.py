@@ -26,6 +26,7 @@ ANNOTATIONS = {
     "default",
     "examples",
     "patternErrorMessage",
+    "writeOnly",
 }
 # These hold further schemas and never fail by themselves.
 HOLDERS = {"properties", "items", "propertyNames"}

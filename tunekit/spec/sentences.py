@@ -59,11 +59,17 @@ class Fault:
             return f"{self.subject} is not allowed"
         if variable := self.hidden.get(self.steps):
             return f"{self.subject} is the value of {variable}, which does not fit"
+        if self.schema.get("writeOnly"):  # a secret may stand there by mistake
+            return f"{self.subject} is {_unshown(self.value)}"
         return f"{self.subject} is {shown(self.value)}"
 
     def finding(self, fact: str, remedy: str, *below: Step) -> Finding:
         key = (self.value,) if self.is_key else ()
         return Finding((*self.steps, *key, *below), fact, remedy)
+
+
+def _unshown(value: Any) -> str:
+    return f"a text of {len(value)} characters" if isinstance(value, str) else type_fact(value)
 
 
 def _name(steps: tuple[Step, ...]) -> str:
