@@ -234,7 +234,8 @@ def test_the_doctor_names_each_fault_and_its_remedy(service: Service, tmp_path: 
     assert "roles/aiplatform.user" in project.remedy
     bucket = lines["bucket not-there"]
     assert bucket.is_ok is False
-    assert "gcloud storage buckets create gs://not-there" in bucket.remedy
+    assert "not-there" in bucket.remedy
+    assert f"{service.url}/storage/v1/b?project=p" in bucket.remedy
     assert lines["base model gemini-2.5-pro"].is_ok is False
     assert lines["base model gemini-9"].is_ok is None
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -22,7 +24,9 @@ from tests.providers.support import (
 )
 from tunekit.errors import AmbiguousSubmit, NotFound, ProviderError, TunekitError, Unavailable
 from tunekit.model import Generation, JobSpec, JobState
+from tunekit.providers.google.rest import Rest
 from tunekit.providers.vertex.provider import VertexProvider
+from tunekit.providers.vertex.storage import HOST, Store
 
 NONE = Generation()
 
@@ -305,6 +309,17 @@ def test_no_refused_prompt_is_told(tmp_path: Path, status: int) -> None:
 
 def test_a_missing_bucket_comes_with_the_command(service: Service, tmp_path: Path) -> None:
     vertex = open_vertex(service.url, tmp_path, bucket="not-there")
-    with pytest.raises(NotFound, match="gcloud storage buckets create gs://not-there"):
+    with pytest.raises(NotFound) as caught:
         vertex.submit(job_spec(), TOKEN)
+    fact, _, remedy = str(caught.value).partition("; run: ")
+    assert fact.endswith(".jsonl: The specified bucket does not exist. (HTTP 404)")
     assert jobs_at(service) == []
+    subprocess.run(shlex.split(remedy), check=True, timeout=60)
+    assert vertex.submit(job_spec(), TOKEN).token == TOKEN
+
+
+def test_a_bucket_at_google_is_made_by_googles_command(tmp_path: Path) -> None:
+    rest = cast(Rest, None)  # nothing is asked
+    store = Store(rest, "p", "us-central1", "b", HOST, tmp_path, lambda *_: None)
+    command = "gcloud storage buckets create gs://b --project=p --location=us-central1"
+    assert store.create_command() == command
