@@ -35,7 +35,7 @@ from tunekit.model import (
 )
 from tunekit.observe import Observer, Pace
 from tunekit.plan import Action, Options, Plan, Step, measured_parents, plan
-from tunekit.retry import MOST_TRIES, backoff_s
+from tunekit.retry import MOST_TRIES, backoff_s, in_seconds
 
 # So often one apply submits without learning the outcome.
 _MOST_AMBIGUOUS = 2
@@ -203,7 +203,7 @@ class Applier:
             self._give_up(step, error, applied)
             return
         self._not_before_s[step.name] = self.observer.clock.now_s() + wait_s
-        self.say(f"{step.name}: {error}; trying again")
+        self.say(f"{step.name}: {error}; trying again{in_seconds(wait_s)}")
 
     def _do(self, step: Step) -> None:
         registry, now_s = self.observer.registry, self.observer.clock.now_s()

@@ -25,6 +25,11 @@ def backoff_s(tries: int, *, asked_s: float | None, random: Callable[[], float])
     return max(asked_s or 0.0, random() * min(_LONGEST_S, 2.0**tries))
 
 
+def in_seconds(wait_s: float) -> str:
+    """Return ` in 7 s`, for the end of a sentence; nothing for less than half a second."""
+    return f" in {wait_s:.0f} s" if wait_s >= 0.5 else ""
+
+
 def patiently(call: Callable[[], T], clock: Clock, *, say: Callable[[str], None]) -> T:
     """Return what `call` returns, calling again while it is Unavailable; the last such is raised.
 
@@ -63,5 +68,6 @@ def ask(
 
 
 def _pause(error: Unavailable, tries: int, clock: Clock, say: Callable[[str], None]) -> None:
-    say(f"{error}; trying again")
-    clock.sleep(backoff_s(tries, asked_s=error.retry_after_s, random=clock.random))
+    wait_s = backoff_s(tries, asked_s=error.retry_after_s, random=clock.random)
+    say(f"{error}; trying again{in_seconds(wait_s)}")
+    clock.sleep(wait_s)

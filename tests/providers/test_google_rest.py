@@ -148,9 +148,13 @@ def test_an_answer_that_drips_ends_by_the_timeout() -> None:
 
 
 def test_hosts_that_are_not_there_are_unavailable() -> None:
-    for url in ("http://127.0.0.1:1/x", "https://nowhere.invalid/x"):
-        with pytest.raises(Unavailable, match="can't connect"):
+    for url, remedy in (
+        ("http://127.0.0.1:1/x", "; start `tunekit emulator --port 1`"),
+        ("https://nowhere.invalid/x", "; look at the network, and at `endpoint` in tunekit.yaml"),
+    ):
+        with pytest.raises(Unavailable, match="can't connect") as caught:
             anonymous().call("POST", url, body={}, doing="create", is_submit=True)
+        assert str(caught.value).endswith(remedy)
 
 
 def test_tls_to_what_speaks_none_is_told() -> None:

@@ -84,7 +84,10 @@ def test_a_call_is_made_again_until_it_is_answered() -> None:
             raise failing.pop(0)
         return "done"
 
-    assert patiently(call, clock(time), say=lambda _: None) == "done"
+    said: list[str] = []
+    assert patiently(call, clock(time), say=said.append) == "done"
+    assert said[0] == "busy; trying again in 7 s"
+    assert len(said) == 2
     assert time.now_s - time.began_s >= 7.0
 
 

@@ -197,7 +197,10 @@ class Rest:
                     "inspects traffic needs its own in REQUESTS_CA_BUNDLE"
                 )
             case of.ConnectionError() if _never_sent(error):
-                return Unavailable(f"{doing}: can't connect to {host}; is there a network?")
+                remedy = "look at the network, and at `endpoint` in tunekit.yaml"
+                if is_loopback(url):
+                    remedy = f"start `tunekit emulator --port {host.rpartition(':')[2]}`"
+                return Unavailable(f"{doing}: can't connect to {host}; {remedy}")
             case of.InvalidURL() | of.InvalidHeader() | of.MissingSchema():
                 return ProviderError(f"{doing}: {plain(str(error))}")
         if isinstance(error, of.Timeout) or "Read timed out" in str(error):
