@@ -236,7 +236,8 @@ def test_the_doctor_names_each_fault_and_its_remedy(service: Service, tmp_path: 
     assert bucket.is_ok is False
     assert "not-there" in bucket.remedy
     assert f"{service.url}/storage/v1/b?project=p" in bucket.remedy
-    assert lines["base model gemini-2.5-pro"].is_ok is False
+    assert lines["base model gemini-2.5-pro"].is_ok is None
+    assert "gemini-3.5-flash" in lines["base model gemini-2.5-pro"].remedy
     assert lines["base model gemini-9"].is_ok is None
 
 

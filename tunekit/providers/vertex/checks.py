@@ -66,7 +66,7 @@ def _base_model(job: JobSpec, profile: Profile) -> Iterator[Problem]:
     if base is None:
         yield Problem(
             f"{job.base_model} is no Gemini model; tunekit does not tune open models on vertex",
-            f"write {' or '.join(_current())}; see {limits.OPEN_URL}",
+            f"write {' or '.join(limits.current())}; see {limits.OPEN_URL}",
             key="base_model",
         )
         return
@@ -78,7 +78,7 @@ def _known(job: JobSpec, model: BaseModel, location: str) -> Iterator[Problem]:
     as_of = f"as of {limits.AS_OF:%Y-%m}, {model.url}"
     if model.retired:
         fact = f"{model.name} was to be retired on {model.retired}"
-        remedy = f"write {' or '.join(_current())} ({as_of})"
+        remedy = f"write {' or '.join(limits.current())} ({as_of})"
         yield Problem(fact, remedy, None, _WARNING, "base_model")
     if job.method in limits.METHODS - model.methods:
         able = [m.name for m in limits.BASE_MODELS.values() if job.method in m.methods]
@@ -198,7 +198,3 @@ def _rows(job: JobSpec) -> Iterator[Problem]:
         if size > limits.MOST_FILE_BYTES:
             fact = f"the {split} file would be larger than 1 GB, Vertex AI's limit"
             yield Problem(fact, f"take fewer rows ({limits.SUPERVISED_URL})", key="dataset")
-
-
-def _current() -> list[str]:
-    return [model.name for model in limits.BASE_MODELS.values() if model.retired is None]

@@ -100,7 +100,9 @@ def _base(model: str, location: str) -> Iterator[Diagnosis]:
         yield Diagnosis(subject, None, fact, f"see {limits.SUPERVISED_URL}")
     elif known.retired:
         fact = f"was to be retired on {known.retired}"
-        yield Diagnosis(subject, False, fact, f"see {limits.VERSIONS_URL}")
+        # As for plan, the service has the last word.
+        remedy = f"write {' or '.join(limits.current())}; see {limits.VERSIONS_URL}"
+        yield Diagnosis(subject, None, fact, remedy)
     elif known.tuned_in and location and location not in known.tuned_in:
         fact = f"is not tuned in {location}"
         yield Diagnosis(subject, False, fact, f"set location to {' or '.join(known.tuned_in)}")

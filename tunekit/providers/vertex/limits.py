@@ -95,6 +95,11 @@ MOST_LABEL_CHARACTERS = 63
 CHARACTERS_A_TOKEN = 4
 
 
+def current() -> list[str]:
+    """Return the base models that are not retired."""
+    return [model.name for model in BASE_MODELS.values() if model.retired is None]
+
+
 def serving_location(base: str, location: str) -> str:
     """Return where a base model answers that is tuned in `location`."""
     model = BASE_MODELS.get(base)
