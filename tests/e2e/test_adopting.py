@@ -56,6 +56,14 @@ def test_without_a_file_the_spec_is_only_printed(forgotten: Project) -> None:
     assert remote(forgotten)
 
 
+def test_of_a_job_that_is_recorded_its_name_there_is_told(tuned: Project) -> None:
+    done = tuned.run("import", str(tuned.job()["name"]))
+    assert done.returncode == 0
+    assert "base_model: text-editor" in done.stdout
+    assert "The registry has it already, as mask@1." in done.stderr
+    assert "--write" not in done.stderr
+
+
 def test_a_job_that_was_asked_for_something_else_is_refused(forgotten: Project) -> None:
     forgotten.spec(epochs=7)
     done = forgotten.run("import", remote(forgotten), "--name", "mask")

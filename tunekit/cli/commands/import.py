@@ -75,7 +75,11 @@ def command(
             app.output.stream.write(text)
         else:
             app.output.data("import", {"remote": seen.name, "spec": document})
-        app.say(f"Nothing was recorded; --write experiments/{document['name']}.yaml adopts it.")
+        app.say(
+            f"The registry has it already, as {known}."
+            if (known := _recorded_as(app, provider, seen))
+            else f"Nothing was recorded; --write experiments/{document['name']}.yaml adopts it."
+        )
         return
     _write(path, text)
     try:
@@ -87,6 +91,14 @@ def command(
     # From here on the file says what the registry has, whatever becomes of the metrics.
     _report(app, job, seen)
     app.say(f"wrote {path}; commit it, and see `tunekit plan`")
+
+
+def _recorded_as(app: App, provider: str, seen: Observation) -> str | None:
+    """Return what the registry calls a job, None where it does not know it."""
+    for job in app.registry.jobs() if app.has_registry else []:
+        if seen.token == job.token or (job.provider, job.name) == (provider, seen.name):
+            return job.title
+    return None
 
 
 def _look(
