@@ -214,3 +214,23 @@ def test_doctor_names_what_google_lacks(project: Project, serve: Callable[..., S
     assert "not-there" in done.stdout
     assert "fix: " in done.stdout
     assert os.environ.get("HOME", "?") + "/.config" not in done.stdout
+
+
+def test_a_plan_that_apply_would_refuse_says_so(project: Project) -> None:
+    project.write(
+        "tunekit.yaml",
+        "providers: {vertex: {project: my-project, location: us-west4, bucket: rows}}\n",
+    )
+    project.spec()
+    text = (project.root / "experiments/mask.yaml").read_text()
+    text = text.replace("provider: local", "provider: vertex").replace(", batch_size: 8", "")
+    project.write(
+        "experiments/mask.yaml",
+        text.replace("base_model: text-editor", "base_model: gemini-3.5-flash"),
+    )
+    done = project.run("plan")
+    assert done.returncode == 2
+    assert "gemini-3.5-flash is not tuned in us-west4; set location to us-central1" in done.stderr
+    assert done.stderr.endswith("`tunekit apply` does none of this before that is mended.\n")
+    assert project.run("apply", "-y").returncode == 2
+    assert project.json("status")["trials"] == []

@@ -54,6 +54,8 @@ def command(
         print_plan(app.output, made, has_all=has_all)
         for problem in problems:
             app.say(str(problem))
+        if refusals(problems):
+            app.say("`tunekit apply` does none of this before that is mended.")
     else:
         app.output.data("plan", {**plan_json(made), "problems": [str(p) for p in problems]})
     if refusals(problems) or made.is_refused:
