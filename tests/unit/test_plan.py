@@ -333,7 +333,7 @@ def test_a_submit_that_never_arrived_is_made_again_under_its_attempt() -> None:
     step = step_for(trial("B"), known)
     assert step is not None
     assert (step.action, step.attempt) == (Action.RETUNE, 2)
-    assert "never reached the provider" in step.reason
+    assert "was never accepted" in step.reason
     assert action_for(trial("A"), known) is Action.NOOP
 
 

@@ -21,16 +21,32 @@ _MOST_SAID = 5
 _SUBMITTING_S = 30.0
 
 
-def settle(app: App, applier: Applier) -> Applied:
-    """Carry on with the plan until every job has ended, showing how they move."""
+def settle(app: App, applier: Applier, touched: set[str]) -> Applied:
+    """Carry on with the plan until every job has ended, showing how they move.
+
+    `touched` names what this apply has changed already.
+    """
     names = {trial.name for trial in applier.desired}
     registry, clock = applier.observer.registry, applier.observer.clock
+    # What had ended before needs no words.
+    moving = {t.name for t in _named(registry.trials(), names) if _is_open(t)} | touched
+
+    def tick() -> None:
+        trials = _named(registry.trials(), names)
+        moving.update(trial.name for trial in trials if _is_open(trial))
+        follower.show(_named(trials, moving), clock.now_s())
+
     with app.follower() as follower:
         applier.say = follower.say
-        applier.tick = lambda: follower.show(_named(registry.trials(), names), clock.now_s())
+        applier.tick = tick
         applied = applier.settle(until_ended=True)
-    say_ends(app, _named(registry.trials(), names))
+    say_ends(app, _named(registry.trials(), moving))
     return applied
+
+
+def _is_open(trial: RecordedTrial) -> bool:
+    job = trial.current()
+    return job is not None and job.is_open
 
 
 def until_ended(

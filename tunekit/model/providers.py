@@ -17,6 +17,8 @@ TRAIN_PREDICTIONS = "/train_num_predictions"
 EVAL_LOSS = "/eval_total_loss"
 EVAL_CORRECT = "/eval_fraction_of_correct_next_step_preds"
 EVAL_PREDICTIONS = "/eval_num_predictions"
+# What Vertex AI writes for preference tuning.
+PREFERENCE_LOSS = "/preference_optimization_train_loss"
 # One point an epoch, the mean of its training loss: what a Gemini API snapshot reports.
 MEAN_LOSS = "mean_loss"
 

@@ -95,7 +95,7 @@ def decide(
     paths = changes(recorded, trial) if recorded and trial else ()
     because = retune_reason(paths, former if has_former else None)
     if unanswered and not has_former:
-        because = f"job {unanswered.number} never reached the provider; submits it again"
+        because = f"job {unanswered.number} was never accepted; submits it again"
     the_job = f"job {job.number}" if job else "no job"
     why = f" ({job.cancel_why})" if job and job.cancel_why else ""
 

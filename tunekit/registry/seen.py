@@ -10,6 +10,7 @@ from typing import Any
 
 from tunekit.model import (
     MEAN_LOSS,
+    PREFERENCE_LOSS,
     TRAIN_LOSS,
     Actor,
     Job,
@@ -23,13 +24,16 @@ from tunekit.registry.rows import Rows
 
 _LATEST_LOSS = """
 UPDATE jobs SET loss = (
-    SELECT value FROM metric_points WHERE job_id = :job AND metric IN (:loss, :mean)
+    SELECT value FROM metric_points WHERE job_id = :job AND metric IN (:loss, :mean, :preference)
     ORDER BY metric = :loss DESC, step DESC LIMIT 1
 ) WHERE id = :job AND loss IS NULL OR id = :job AND EXISTS (
-    SELECT 1 FROM metric_points WHERE job_id = :job AND metric = :loss
+    SELECT 1 FROM metric_points WHERE job_id = :job AND metric IN (:loss, :preference)
 )
 """
 _NOT_YET_CANCELLING = (JobState.PENDING, JobState.RUNNING, JobState.UNKNOWN)
+
+
+_LOSSES = {"loss": TRAIN_LOSS, "mean": MEAN_LOSS, "preference": PREFERENCE_LOSS}
 
 
 class Seen(Rows):
@@ -128,7 +132,7 @@ class Seen(Rows):
         with self._transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO metric_points VALUES (?,?,?,?,?)", rows)
             # Not every provider tells the loss with the job's state.
-            connection.execute(_LATEST_LOSS, {"job": job_id, "loss": TRAIN_LOSS, "mean": MEAN_LOSS})
+            connection.execute(_LATEST_LOSS, _LOSSES | {"job": job_id})
             if is_all:
                 connection.execute("UPDATE jobs SET has_all_points = 1 WHERE id = ?", [job_id])
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tunekit.model import EVAL_LOSS, MEAN_LOSS, TRAIN_LOSS, MetricPoint
+from tunekit.model import EVAL_LOSS, MEAN_LOSS, PREFERENCE_LOSS, TRAIN_LOSS, MetricPoint
 from tunekit.views.output import Column, Output, Table
 from tunekit.views.text import line, number, plural
 
@@ -21,6 +21,7 @@ _TITLES = {
     "/eval_fraction_of_correct_next_step_preds": "EVAL CORRECT",
     "/eval_num_predictions": "EVAL PREDICTIONS",
     MEAN_LOSS: "MEAN LOSS",
+    PREFERENCE_LOSS: "PREFERENCE LOSS",
 }
 
 

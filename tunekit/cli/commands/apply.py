@@ -93,7 +93,7 @@ def _review(app: App, applier: Applier, made: Plan, *, expect: str | None) -> No
 def _settle(app: App, applier: Applier, applied: Applied, *, is_waiting: bool) -> None:
     try:
         if is_waiting:
-            more = waiting.settle(app, applier)
+            more = waiting.settle(app, applier, {step.name for step in applied.done})
         else:
             more = applier.settle(until_ended=False, patience_s=_PATIENCE_S)
     except KeyboardInterrupt:
