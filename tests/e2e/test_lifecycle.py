@@ -215,3 +215,11 @@ def test_training_rows_reach_no_registry_log_or_output(project: Project) -> None
         assert b"canary" not in path.read_bytes()
     for folder in project.folders():
         assert b"canary" not in (folder / "worker.log").read_bytes()
+
+
+def test_waiting_has_no_words_for_what_ended_long_ago(tuned: Project) -> None:
+    tuned.spec("other", epochs=3)
+    done = tuned.run("apply", "-y", "--wait")
+    assert done.returncode == 0
+    assert "other@1 SUCCEEDED" in done.stderr
+    assert "mask" not in done.stderr

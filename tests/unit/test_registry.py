@@ -13,7 +13,15 @@ import pytest
 
 from tests.unit.test_plan import trial
 from tunekit.errors import RegistryError
-from tunekit.model import Actor, JobState, MetricPoint, Observation, Phase
+from tunekit.model import (
+    PREFERENCE_LOSS,
+    TRAIN_LOSS,
+    Actor,
+    JobState,
+    MetricPoint,
+    Observation,
+    Phase,
+)
 from tunekit.registry import Registry, schema
 
 ACTOR = Actor(who="ana@ci", command="tunekit apply", commit="c0ffee", is_dirty=False)
@@ -233,3 +241,14 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         assert registry.points(job.id) == []
         assert registry.jobs()[0].phase is Phase.INTENT
     assert os.path.exists(path)
+
+
+@pytest.mark.parametrize("series", [TRAIN_LOSS, PREFERENCE_LOSS])
+def test_a_loss_that_only_the_points_tell_is_the_latest(registry: Registry, series: str) -> None:
+    job = intend(registry)
+    registry.record_observation(job, seen(job.token, JobState.RUNNING), at_s=2.0, actor=ACTOR)
+    for step, value in ((1, 0.9), (2, 0.4)):
+        registry.record_points(job.id, [MetricPoint(series, step, value)])
+        assert registry.job(job.id).loss == value
+    registry.record_observation(job, seen(job.token, JobState.SUCCEEDED), at_s=3.0, actor=ACTOR)
+    assert registry.job(job.id).loss == 0.4
