@@ -234,3 +234,17 @@ def test_a_plan_that_apply_would_refuse_says_so(project: Project) -> None:
     assert done.stderr.endswith("`tunekit apply` does none of this before that is mended.\n")
     assert project.run("apply", "-y").returncode == 2
     assert project.json("status")["trials"] == []
+
+
+def test_validate_says_once_what_a_profile_lacks(cloud: Cloud) -> None:
+    project = cloud.project
+    for name in ("one", "two"):
+        cloud.spec("vertex", name)
+    text = (project.root / "tunekit.yaml").read_text()
+    project.write("tunekit.yaml", text.replace("    location: us-central1\n", ""))
+    before = cloud.requests()
+    done = project.run("validate")
+    assert done.returncode == 2
+    assert done.stderr.count("the vertex profile has no location") == 1
+    assert "such as location: us-central1" in done.stderr
+    assert cloud.requests() == before

@@ -176,7 +176,7 @@ def test_a_job_whose_folder_is_gone_is_unknown_until_somebody_closes_it(project:
     (worker,) = project.workers()
     os.kill(worker, signal.SIGKILL)
     shutil.rmtree(project.folders()[0])
-    job = project.until(lambda job: job["state"] == "UNKNOWN")
+    project.until(lambda job: job["state"] == "UNKNOWN")
     assert "cancel mask@1" in project.ok("status")
     project.ok("apply", "-y")
     assert project.folders() == []  # nothing is paid again in haste

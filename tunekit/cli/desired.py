@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tunekit import dataset, providers, spec
@@ -17,6 +18,7 @@ from tunekit.model import (
     Severity,
     Trial,
 )
+from tunekit.providers.base import ChecksProfile
 
 DEFAULT_FILES = ("experiments/",)
 
@@ -28,7 +30,7 @@ def read(app: App, files: Sequence[str]) -> tuple[list[Experiment], list[Problem
     for experiment in loaded.experiments:
         problems += _provider_problems(app, experiment)
         problems += dataset.check(experiment, root=app.project.root)
-    return list(loaded.experiments), problems
+    return list(loaded.experiments), _once(problems)
 
 
 def _load(app: App, files: Sequence[str]) -> spec.Loaded:
@@ -52,7 +54,20 @@ def _provider_problems(app: App, experiment: Experiment) -> list[Problem]:
     except ProviderError as error:
         return [Problem(str(error), where=experiment.at("provider"))]
     kind = app.kind_of(experiment.provider)
-    return spec.check_provider(experiment, kind=kind, capabilities=provider.capabilities)
+    problems = spec.check_provider(experiment, kind=kind, capabilities=provider.capabilities)
+    if isinstance(provider, ChecksProfile):
+        for problem in provider.check_profile(needs_upload=experiment.dataset.source.gcs is None):
+            problems.append(replace(problem, where=experiment.at(problem.key or "provider")))
+    return problems
+
+
+def _once(problems: Sequence[Problem]) -> list[Problem]:
+    """Return problems without those of one profile that several experiments share."""
+    kept: dict[tuple[str, str], Problem] = {}
+    for number, problem in enumerate(problems):
+        is_shared = problem.key == "provider"
+        kept.setdefault((problem.fact, "" if is_shared else str(number)), problem)
+    return list(kept.values())
 
 
 def split_problems(problems: Sequence[Problem]) -> tuple[list[Problem], list[Problem]]:

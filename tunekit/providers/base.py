@@ -28,6 +28,15 @@ class TellsProgress(Protocol):
     progress: Progress
 
 
+@runtime_checkable
+class ChecksProfile(Protocol):
+    """A provider whose profile in tunekit.yaml may lack what every job needs."""
+
+    def check_profile(self, *, needs_upload: bool) -> Sequence[Problem]:
+        """Return what the profile lacks, offline; `needs_upload` where rows must be sent."""
+        ...
+
+
 class Provider(Protocol):
     """A place where models are tuned."""
 

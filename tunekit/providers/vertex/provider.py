@@ -73,6 +73,10 @@ class VertexProvider:
         """Return what Vertex AI would refuse, by a dated table; asks nobody."""
         return checks.problems(job, self._profile)
 
+    def check_profile(self, *, needs_upload: bool) -> Sequence[Problem]:
+        """Return what the profile lacks."""
+        return list(self._profile.problems(needs_bucket=needs_upload))
+
     # --- jobs ------------------------------------------------------------------------------------
 
     def submit(self, job: JobSpec, token: str) -> Observation:
