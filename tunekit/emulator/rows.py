@@ -137,7 +137,8 @@ def data_stats(rows: Sequence[Row], *, kind: str, steps: int) -> JSON:
     """Return a job's tuningDataStats; token counts are of one epoch, as the service's are."""
     inputs = [count_tokens(row.prompt) for row in rows]
     outputs = [count_tokens(row.response) for row in rows]
-    cut = [i for i, n in enumerate(map(sum, zip(inputs, outputs, strict=True))) if n > MOST_TOKENS]
+    sizes = map(sum, zip(inputs, outputs, strict=True))
+    cut = [number for number, size in enumerate(sizes, start=1) if size > MOST_TOKENS]
     stats: JSON = {
         "tuningDatasetExampleCount": str(len(rows)),
         "tuningStepCount": str(steps),
