@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.unit.datasets import make_experiment, numbered, read_all, write_rows
 from tunekit import dataset
 from tunekit.errors import DataError, StalePlan
-from tunekit.model import Experiment, Lifecycle, Location, PreparedDataset, Tuning
+from tunekit.model import Example, Experiment, Lifecycle, Location, PreparedDataset, Tuning
 
 SPLIT = {"train": 6, "validation": 2, "test": 2}
 
@@ -52,6 +54,40 @@ def test_a_digest_is_the_hash_of_canonical_json_lines(root: Path) -> None:
         assert info.digest == hashlib.sha256(text.encode()).hexdigest()
         assert info.rows == len(examples)
         assert info.characters == sum(len(e.prompt) + len(e.response) for e in examples)
+
+
+@pytest.mark.parametrize("seed", [None, 4])
+def test_every_used_row_is_shown_and_told_in_the_order_that_it_is_sent(
+    root: Path, seed: int | None
+) -> None:
+    change_row(root, 2, text="ü" * 1_000)
+    seen: list[tuple[str, Example, Mapping[str, Any]]] = []
+    told: list[tuple[str, bytes, int]] = []
+
+    class Watch:
+        def see(self, split: str, example: Example, raw: Mapping[str, Any]) -> None:
+            seen.append((split, example, raw))
+
+    experiment = make_experiment(split={"train": 4, "test": 3}, shuffle_seed=seed)
+    prepared = dataset.prepare(
+        experiment, root=root, preflight=Watch(), on_row=lambda *row: told.append(row)
+    )
+    sent = [(name, example) for name in prepared.splits for example in prepared.read(name)]
+    assert [(split, example) for split, example, _ in seen] == sent
+    assert all(example.source == raw["text"] for _, example, raw in seen)
+    assert [split for split, _, _ in told] == [split for split, _ in sent]
+    assert len({row_hash for _, row_hash, _ in told}) == 7
+    assert {len(row_hash) for _, row_hash, _ in told} == {8}
+    tokens = [(len(e.prompt) + len(e.response) + 2) // 4 for _, e in sent]
+    assert [count for _, _, count in told] == tokens
+    for name, info in prepared.splits.items():
+        of_split = [count for split, _, count in told if split == name]
+        assert info.tokens == sum(of_split)
+        assert sum(info.histogram) == len(of_split)
+        assert all(
+            rows == sum(count.bit_length() == place for count in of_split)
+            for place, rows in enumerate(info.histogram)
+        )
 
 
 def test_digests_stay_what_they_are(root: Path) -> None:

@@ -35,7 +35,8 @@ class _Texts(NamedTuple):
     values: tuple[str, ...]
     response: str
     source: str | None
-    rejected: str | None = None
+    rejected: str | None
+    values_by_column: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,13 @@ class Pipeline:
             raise _located(problem, self.experiment.at("dataset.split"))
 
     def examples(self, positions: range) -> Iterator[Example]:
-        """Yield the examples at `positions` of the shuffled rows, fewer if the source ends before.
+        """Yield the examples at `positions` as `pairs` does."""
+        return (example for example, _ in self.pairs(positions))
 
-        DataError at the first bad row among them.
+    def pairs(self, positions: range) -> Iterator[tuple[Example, Mapping[str, Any]]]:
+        """Yield the examples at `positions` of the shuffled rows, each with its source's row.
+
+        They are fewer if the source ends before. DataError at the first bad row among them.
         """
         spec = self.experiment.dataset
         rows = islice(self.reader.rows(), spec.take)
@@ -86,7 +91,7 @@ class Pipeline:
         else:
             order = shuffled(self._available, spec.shuffle_seed)
             texts = self._reordered(rows, order[positions.start : positions.stop])
-        return map(self._rendered, texts)
+        return ((self._rendered(found), found.values_by_column) for found in texts)
 
     @cached_property
     def _available(self) -> int:
@@ -120,7 +125,8 @@ class Pipeline:
             source: str | None = self._text(row, columns[INPUT])
         else:
             source = values[0] if len(set(self.template.names)) == 1 else None
-        return _Texts(row.line, values, response, source, *others)
+        rejected = others[0] if others else None
+        return _Texts(row.line, values, response, source, rejected, row.values)
 
     def _rendered(self, texts: _Texts) -> Example:
         prompt = self.template.render(texts.values)

@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
+from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tunekit.dataset.checks import open_source
 from tunekit.dataset.gcs import CloudStorage
+from tunekit.dataset.jsontext import DECODER
 from tunekit.dataset.pipeline import Pipeline
 from tunekit.dataset.readymade import example_of
 from tunekit.dataset.sources import BadSource, OutOfReach
@@ -21,15 +23,19 @@ from tunekit.model import (
     Example,
     Experiment,
     Location,
+    OnRow,
     PreparedDataset,
     Problem,
+    RowCheck,
     SplitInfo,
     digest,
+    estimated_tokens,
 )
 
-# Raise it with any change that makes other bytes of the same source and spec: former preparations
-# are then done afresh.
-RENDERING = 1
+# Raise it with any change that makes other bytes of the same source and spec, or a record of more:
+# former preparations are then done afresh. 2: a record holds tokens and a histogram; bytes and
+# digests are those of 1.
+RENDERING = 2
 
 _JSON = json.JSONEncoder(ensure_ascii=False)
 
@@ -59,15 +65,22 @@ def source_key(experiment: Experiment, *, root: Path) -> str:
     )
 
 
-def prepare(experiment: Experiment, *, root: Path) -> PreparedDataset:
+def prepare(
+    experiment: Experiment,
+    *,
+    root: Path,
+    preflight: RowCheck | None = None,
+    on_row: OnRow | None = None,
+) -> PreparedDataset:
     """Read, render and split the whole data set once; holds digests, not rows.
 
     Past the head of the source, rows that no split uses are not looked at. Ready-made objects are
-    read whole and checked. DataError names the file and line of a bad row; SpecError if `dataset`
-    is wrong as written.
+    read whole and checked. Every used row is shown to `preflight` and told to `on_row`. DataError
+    names the file and line of a bad row; SpecError if `dataset` is wrong as written.
     """
     is_ready_made = bool(experiment.dataset.source.objects())
-    splits = _measured_objects(experiment) if is_ready_made else _rendered(experiment, root)
+    measured = _measured_objects if is_ready_made else _rendered
+    splits = measured(experiment, root, _Audience(preflight, on_row))
     return _prepared(
         experiment,
         root,
@@ -76,15 +89,24 @@ def prepare(experiment: Experiment, *, root: Path) -> PreparedDataset:
     )
 
 
-def _rendered(experiment: Experiment, root: Path) -> dict[str, SplitInfo]:
+class _Audience(NamedTuple):
+    """Who is told of every row while a data set is prepared."""
+
+    preflight: RowCheck | None
+    on_row: OnRow | None
+
+
+def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> dict[str, SplitInfo]:
     pipeline = Pipeline.of(experiment, root=root)
     splits = pipeline.splits()
-    examples = pipeline.examples(range(max(part.stop for part in splits.values())))
+    pairs = pipeline.pairs(range(max(part.stop for part in splits.values())))
     found: dict[str, SplitInfo] = {}
     for name, part in splits.items():
-        measured = _Measure()
-        for example in islice(examples, len(part)):
+        measured = _Measure(name, audience.on_row)
+        for example, values in islice(pairs, len(part)):
             measured.add(example)
+            if audience.preflight:
+                audience.preflight.see(name, example, values)
         found[name] = measured.info()
         if measured.rows < len(part):
             # The source ended early, so the number of rows is known by now.
@@ -93,12 +115,14 @@ def _rendered(experiment: Experiment, root: Path) -> dict[str, SplitInfo]:
     return found
 
 
-def _measured_objects(experiment: Experiment) -> dict[str, SplitInfo]:
+def _measured_objects(experiment: Experiment, _: Path, audience: _Audience) -> dict[str, SplitInfo]:
     found: dict[str, SplitInfo] = {}
     for split, uri in experiment.dataset.source.objects().items():
-        measured = _Measure()
+        measured = _Measure(split, audience.on_row)
         for example, raw in _ready_made(experiment, split):
             measured.add(example, raw)
+            if audience.preflight:
+                audience.preflight.see(split, example, DECODER.decode(str(raw, "utf-8")))
         found[split] = measured.info()
         if not measured.rows:
             fact = "no rows"
@@ -131,7 +155,7 @@ def _prepared(
 def to_record(dataset: PreparedDataset) -> dict[str, Any]:
     """Return what `from_record` needs, as plain data: no rows, only sizes and digests."""
     splits = {
-        name: {"rows": info.rows, "characters": info.characters, "digest": info.digest}
+        name: {**asdict(info), "histogram": list(info.histogram)}
         for name, info in dataset.splits.items()
     }
     return {"fingerprint": dataset.fingerprint, "splits": splits}
@@ -142,7 +166,7 @@ def from_record(
 ) -> PreparedDataset:
     """Return the data set that `to_record` described; opens no file before it is read."""
     splits = {
-        name: SplitInfo(rows=info["rows"], characters=info["characters"], digest=info["digest"])
+        name: SplitInfo(**{**info, "histogram": tuple(info["histogram"])})
         for name, info in record["splits"].items()
     }
     return _prepared(experiment, root, splits=splits, fingerprint=record["fingerprint"])
@@ -175,7 +199,7 @@ def _read(
 
 
 def _checked(experiment: Experiment, root: Path, split: str, info: SplitInfo) -> Iterator[Example]:
-    measured = _Measure()
+    measured = _Measure(split)
     try:
         for example, raw in _again(experiment, root, split):
             measured.add(example, raw)
@@ -215,9 +239,13 @@ def _no_such_split(split: str, known: Mapping[str, object]) -> DataError:
 class _Measure:
     """Counts rows and characters and hashes examples in the order that they are added."""
 
-    def __init__(self) -> None:
+    def __init__(self, split: str, on_row: OnRow | None = None) -> None:
         self.rows = 0
+        self._split = split
+        self._on_row = on_row
         self._characters = 0
+        self._tokens = 0
+        self._buckets = [0] * 64
         self._hash = hashlib.sha256()
 
     def add(self, example: Example, raw: bytes | None = None) -> None:
@@ -229,10 +257,23 @@ class _Measure:
             raw = line.encode()
         self._hash.update(raw + b"\n")
         self.rows += 1
-        self._characters += len(prompt) + len(response) + len(rejected or "")
+        characters = len(prompt) + len(response) + len(rejected or "")
+        tokens = estimated_tokens(characters)
+        self._characters += characters
+        self._tokens += tokens
+        self._buckets[tokens.bit_length()] += 1
+        if self._on_row:
+            self._on_row(self._split, hashlib.blake2b(raw, digest_size=8).digest(), tokens)
 
     def info(self) -> SplitInfo:
-        return SplitInfo(self.rows, self._characters, self._hash.hexdigest())
+        used = max((place for place, rows in enumerate(self._buckets, 1) if rows), default=0)
+        return SplitInfo(
+            rows=self.rows,
+            characters=self._characters,
+            digest=self._hash.hexdigest(),
+            tokens=self._tokens,
+            histogram=tuple(self._buckets[:used]),
+        )
 
 
 def _fingerprint(splits: Mapping[str, SplitInfo], system_instruction: str | None) -> str:

@@ -1,6 +1,14 @@
 """The nouns: experiments, revisions, jobs, observations. Frozen values, standard library only."""
 
-from tunekit.model.data import Example, PreparedDataset, SplitInfo, digest
+from tunekit.model.data import (
+    Example,
+    OnRow,
+    PreparedDataset,
+    RowCheck,
+    SplitInfo,
+    digest,
+    estimated_tokens,
+)
 from tunekit.model.providers import (
     EVAL_CORRECT,
     EVAL_LOSS,
@@ -76,11 +84,13 @@ __all__ = [
     "Location",
     "MetricPoint",
     "Observation",
+    "OnRow",
     "Parent",
     "Phase",
     "PreparedDataset",
     "Problem",
     "RecordedTrial",
+    "RowCheck",
     "Severity",
     "Source",
     "SplitInfo",
@@ -88,6 +98,7 @@ __all__ = [
     "TunedBase",
     "Tuning",
     "digest",
+    "estimated_tokens",
     "revision_identity",
     "token_for",
     "trial_name",

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,28 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class SplitInfo:
-    """Size and identity of one rendered split; `digest` hashes its bytes in order."""
+    """Size and identity of one rendered split; `digest` hashes its bytes in order.
+
+    `tokens` is an estimate: a row's characters / 4, rounded. Place n of `histogram` counts the rows
+    of 2^(n-1) to 2^n - 1 such tokens, place 0 those of none.
+    """
 
     rows: int
     characters: int
     digest: str
+    tokens: int = 0
+    histogram: tuple[int, ...] = ()
+
+
+# Told of every rendered row, in order: its split, an 8-byte hash of its bytes, estimated tokens.
+OnRow = Callable[[str, bytes, int], None]
+
+
+class RowCheck(Protocol):
+    """What looks at every row while it is rendered; a preflight is one."""
+
+    def see(self, split: str, example: Example, raw: Mapping[str, Any]) -> None:
+        """Take in one row: as it is sent, and as the source has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +69,15 @@ class PreparedDataset:
             "validation": self.splits["validation"].digest if "validation" in self.splits else None,
             "system_instruction": self.system_instruction,
         }
+
+
+def estimated_tokens(characters: int) -> int:
+    """Return about how many tokens a row has: characters / 4, rounded half up.
+
+    Source: https://ai.google.dev/gemini-api/docs/tokens ("a token is equivalent to about 4
+    characters").
+    """
+    return (characters + 2) // 4
 
 
 def digest(value: Any) -> str:
