@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -128,12 +129,10 @@ def test_exactly_a_thousand_validation_rows_are_free() -> None:
 
 
 def test_rows_are_looked_at_without_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    import dataclasses
-
     rows = examples(100, rejected="no")
-    rows[4] = dataclasses.replace(rows[4], prompt="canary " * 80_000)
-    rows[6] = dataclasses.replace(rows[6], response="  ")
-    rows[8] = dataclasses.replace(rows[8], rejected=None)
+    rows[4] = rows[4]._replace(prompt="canary " * 80_000)
+    rows[6] = rows[6]._replace(response="  ")
+    rows[8] = rows[8]._replace(rejected=None)
     problems = found(job_spec(prepared(rows), method="preference", base_model="gemini-2.5-flash"))
     texts = {key: (severity, text) for severity, key, text in problems if "row" in text}
     assert texts["dataset.columns"][0] == "error"
@@ -149,8 +148,6 @@ def test_rows_are_looked_at_without_being_told(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_uri_that_is_no_jsonl_object_is_refused() -> None:
-    import dataclasses
-
     data = dataclasses.replace(sized(100), uris={"train": "gs://b/train.csv"})
     assert [(s, k) for s, k, _ in found(job_spec(data))] == [("error", "dataset.source")]
 

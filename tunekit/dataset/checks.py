@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tunekit.dataset.expression import Filter, parse_filter
 from tunekit.dataset.formats import open_file
 from tunekit.dataset.sources import BadSource, Reader
 from tunekit.dataset.split import split_problems
@@ -37,10 +38,14 @@ def spec_problems(experiment: Experiment) -> list[Problem]:
     spec = experiment.dataset
     if spec.source.gcs is not None:
         return []
+    is_tabular = spec.messages is None and spec.ready_made is None
     problems = [
         replace(problem, where=experiment.at("dataset.prompt"))
-        for problem in parsed_prompt(experiment)[1]
+        for problem in (parsed_prompt(experiment)[1] if is_tabular else ())
     ]
+    parsed = parse_filter(spec.filter) if spec.filter is not None else None
+    if isinstance(parsed, Problem):
+        problems.append(replace(parsed, where=experiment.at("dataset.filter")))
     problems += [
         Problem(
             f"dataset.columns has no {name}",
@@ -48,7 +53,7 @@ def spec_problems(experiment: Experiment) -> list[Problem]:
             experiment.at("dataset.columns"),
         )
         for name, meaning in _MEANINGS.items()
-        if name in answers_of(experiment) and name not in spec.columns
+        if name in needed_answers(experiment) and name not in spec.columns
     ]
     for key, text in (
         ("dataset.prompt", spec.prompt),
@@ -65,6 +70,14 @@ def spec_problems(experiment: Experiment) -> list[Problem]:
 def answers_of(experiment: Experiment) -> tuple[str, ...]:
     """Return which names of `columns` are answers: the response first, then a rejected one."""
     return ANSWERS.get(experiment.tuning.method, ANSWERS["supervised"])
+
+
+def needed_answers(experiment: Experiment) -> tuple[str, ...]:
+    """Return which answers are columns: a conversation ends with its own, a line has both."""
+    answers = answers_of(experiment)
+    if experiment.dataset.ready_made is not None:
+        return ()
+    return answers if experiment.dataset.messages is None or len(answers) > 1 else ()
 
 
 def parsed_prompt(experiment: Experiment) -> tuple[Template, list[Problem]]:
@@ -95,13 +108,46 @@ def column_problems(experiment: Experiment, reader: Reader) -> list[Problem]:
         return [Problem(f"{reader.name} has no rows", "add rows or name another source", where)]
     return [
         Problem(
-            f"dataset.columns.{name} names {column!r}; {reader.name} has no such column",
-            f"it has {_listed(known)}{suggestion(column, known)}",
-            experiment.at(f"dataset.columns.{name}"),
+            f"{key} names {column!r}; {reader.name} has no such column",
+            f"it has {_listed(known)}{suggestion(column, known)}{_shape_of(experiment, known)}",
+            experiment.at(key),
         )
-        for name, column in experiment.dataset.columns.items()
+        for key, column in _named_columns(experiment)
         if column not in known
     ]
+
+
+def _named_columns(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """Yield every column that `dataset` names, with the key that names it."""
+    spec = experiment.dataset
+    for name, column in spec.columns.items():
+        yield f"dataset.columns.{name}", column
+    for key, column_or_none in (
+        ("dataset.messages", spec.messages),
+        ("dataset.split.stratify", spec.stratify),
+        ("dataset.split.group", spec.group),
+    ):
+        if column_or_none is not None:
+            yield key, column_or_none
+    parsed = parse_filter(spec.filter) if spec.filter is not None else None
+    if isinstance(parsed, Filter):
+        for column in parsed.columns:
+            yield "dataset.filter", column
+    if isinstance(spec.dedupe, tuple):
+        for column in spec.dedupe:
+            yield "dataset.dedupe", column
+
+
+def _shape_of(experiment: Experiment, known: Sequence[str]) -> str:
+    """Return what to write where the columns tell that rows are no table's, "" elsewhere."""
+    spec = experiment.dataset
+    if spec.messages is not None or spec.ready_made is not None:
+        return ""
+    if "contents" in known:
+        return "; for ready-made rows write `ready_made: vertex` in place of columns"
+    if "messages" in known:
+        return "; for conversations write `messages: messages` in place of columns"
+    return ""
 
 
 def _listed(columns: Sequence[str]) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from tunekit.dataset.jsontext import DECODER, Window, fault_of
+from tunekit.dataset.fastjson import loads
+from tunekit.dataset.jsontext import Window, fault_of
 from tunekit.dataset.sources import BadSource, FileSource, Reader, Row
 from tunekit.model import Location, Problem
 
@@ -24,17 +25,16 @@ class JsonLines(FileSource):
     kind = "jsonl"
 
     def rows(self) -> Iterator[Row]:
-        decode = DECODER.decode
         for line, raw in self._lines():
             try:
-                values = decode(str(raw, "utf-8"))
+                values = loads(raw)
             except UnicodeDecodeError as error:
                 raise self.not_utf8_at(line, error) from None
             except (ValueError, RecursionError) as error:
                 raise self.fault(line, fault_of(error), "each line must be one object") from None
             if type(values) is not dict:
                 raise self.fault(line, "not a JSON object", "each line must be one")
-            yield Row(line, values)
+            yield Row(line, values, raw)
 
     def count(self, limit: int | None = None) -> int:
         """Return how many lines are not blank, counting up to `limit`, without parsing them."""

@@ -1,51 +1,44 @@
-"""From rows to examples, as a chain of generators; nothing is held unless a shuffle needs it."""
+"""From rows to examples, as a chain of generators; rows in another order wait in a file.
+
+The order of stages: filter, dedupe, take, shuffle, split, render.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+import hashlib
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice, pairwise
+from operator import lt
 from pathlib import Path
-from typing import Any, NamedTuple
+from random import Random
+from typing import Any
 
-from tunekit.dataset.checks import (
-    answers_of,
-    column_problems,
-    open_source,
-    parsed_prompt,
-    spec_problems,
-)
+from tunekit.dataset.assign import grouped, stratified
+from tunekit.dataset.checks import column_problems, open_source, parsed_prompt, spec_problems
+from tunekit.dataset.expression import Filter, Unorderable, parse_filter
+from tunekit.dataset.rows import BadRow, Renderer, renderer, text_of
 from tunekit.dataset.sources import BadSource, Reader, Row
+from tunekit.dataset.spill import reordered
 from tunekit.dataset.split import cut, is_shares, shortage, shuffled
-from tunekit.dataset.template import Template
 from tunekit.errors import DataError, SpecError
-from tunekit.model import Example, Experiment, Location, Problem
+from tunekit.model import DatasetSpec, Example, Experiment, Location, Problem, Turn
 
-INPUT = "input"
-
-_NUMBERS = json.JSONEncoder(allow_nan=False)
-
-
-class _Texts(NamedTuple):
-    """What is kept of a row until it is rendered: the values of the prompt's placeholders."""
-
-    line: int
-    values: tuple[str, ...]
-    response: str
-    source: str | None
-    rejected: str | None
-    values_by_column: Mapping[str, Any]
+Pair = tuple[Example, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A data set's stages, for one use: it counts the rows once and believes the number."""
+    """A data set's stages, for one use: it counts the rows once and believes the number.
+
+    Rows are numbered from 0, after filter, dedupe and take.
+    """
 
     experiment: Experiment
     reader: Reader
-    template: Template
+    render: Renderer
 
     @classmethod
     def of(cls, experiment: Experiment, *, root: Path) -> Pipeline:
@@ -55,127 +48,170 @@ class Pipeline:
         reader = open_source(experiment, root=root)
         if problems := column_problems(experiment, reader):
             raise DataError("\n".join(map(str, problems)))
-        return cls(experiment, reader, parsed_prompt(experiment)[0])
+        return cls(experiment, reader, renderer(experiment, parsed_prompt(experiment)[0]))
 
-    def splits(self) -> dict[str, range]:
-        """Return each split's positions after take and shuffle; DataError if rows are too few.
+    def splits(self) -> dict[str, Sequence[int]]:
+        """Return the numbers of each split's rows, in their order; DataError if rows are too few.
 
-        Counts the rows only where their number matters before they are read.
+        Looks at the rows only where their number or a column decides.
         """
-        spec = self.experiment.dataset
-        if spec.shuffle_seed is None and not is_shares(spec.split):
-            return cut(spec.split, available=0)
+        spec = self._spec
+        by_column = spec.stratify or spec.group
+        if spec.shuffle_seed is None and by_column is None and not is_shares(spec.split):
+            return dict(cut(spec.split, available=0))
         self.refuse_shortage(self._available)
-        return cut(spec.split, self._available)
+        parts = cut(spec.split, self._available)
+        if by_column is not None:
+            return self._split_by_column(by_column, {name: len(p) for name, p in parts.items()})
+        if spec.shuffle_seed is None:
+            return dict(parts)
+        order = shuffled(self._available, spec.shuffle_seed)
+        return {name: order[part.start : part.stop] for name, part in parts.items()}
 
     def refuse_shortage(self, available: int) -> None:
         """Raise DataError if `available` rows can't fill the split."""
-        if problem := shortage(self.experiment.dataset.split, available, self.reader.name):
+        if problem := shortage(self._spec.split, available, self.reader.name):
             raise _located(problem, self.experiment.at("dataset.split"))
 
-    def examples(self, positions: range) -> Iterator[Example]:
-        """Yield the examples at `positions` as `pairs` does."""
-        return (example for example, _ in self.pairs(positions))
+    def pairs(self, splits: Sequence[Sequence[int]], *, with_rows: bool) -> Iterator[Pair]:
+        """Yield the examples of splits, one split after the other, as far as the source has them.
 
-    def pairs(self, positions: range) -> Iterator[tuple[Example, Mapping[str, Any]]]:
-        """Yield the examples at `positions` of the shuffled rows, each with its source's row.
-
-        They are fewer if the source ends before. DataError at the first bad row among them.
+        Each comes with its source's row, or an empty mapping. DataError at the first bad row.
         """
-        spec = self.experiment.dataset
-        rows = islice(self.reader.rows(), spec.take)
-        if spec.shuffle_seed is None:
-            texts: Iterator[_Texts] = map(
-                self._texts, islice(rows, positions.start, positions.stop)
-            )
-        else:
-            order = shuffled(self._available, spec.shuffle_seed)
-            texts = self._reordered(rows, order[positions.start : positions.stop])
-        return ((self._rendered(found), found.values_by_column) for found in texts)
+        if numbers := _one_range(splits):
+            return map(self._pair, islice(self._kept(), numbers.start, numbers.stop))
+        order = splits[0] if len(splits) == 1 else list(chain.from_iterable(splits))
+        if all(map(lt, order, islice(order, 1, None))):
+            return map(self._pair, _picked(self._kept(), order))
+        wanted = bytearray(max(order) + 1)
+        for number in order:
+            wanted[number] = True
+        found = zip(self._kept(), wanted, strict=False)
+        pairs = (self._plain_pair(row, with_rows=with_rows) if use else None for row, use in found)
+        return map(_as_pair, reordered(pairs, order))
+
+    @property
+    def _spec(self) -> DatasetSpec:
+        return self.experiment.dataset
 
     @cached_property
     def _available(self) -> int:
-        """How many rows `take` leaves; one pass over the source."""
-        return self.reader.count(self.experiment.dataset.take)
+        """How many rows filter, dedupe and take leave; one pass over the source."""
+        if self._spec.filter is None and self._spec.dedupe is None:
+            return self.reader.count(self._spec.take)
+        return sum(1 for _ in self._kept())
 
-    @cached_property
-    def _answers(self) -> tuple[str, ...]:
-        return answers_of(self.experiment)
+    def _kept(self) -> Iterator[Row]:
+        """Yield the rows that filter, dedupe and take leave."""
+        rows = self.reader.rows()
+        if self._spec.filter is not None:
+            rows = self._filtered(rows)
+        if self._spec.dedupe is not None:
+            rows = self._distinct(rows)
+        return rows if self._spec.take is None else islice(rows, self._spec.take)
 
-    def _reordered(self, rows: Iterator[Row], order: list[int]) -> Iterator[_Texts]:
-        """Yield the rows numbered by `order`; holds these in memory, and no others."""
-        slots = {number: slot for slot, number in enumerate(order)}
-        kept: list[_Texts | None] = [None] * len(order)
-        for number, row in enumerate(rows):
-            slot = slots.get(number)
-            if slot is not None:
-                kept[slot] = self._texts(row)
-        # A row is absent only if the file shrank after it was counted.
-        yield from (texts for texts in kept if texts is not None)
+    def _filtered(self, rows: Iterator[Row]) -> Iterator[Row]:
+        parsed = parse_filter(self._spec.filter or "")
+        assert isinstance(parsed, Filter)  # noqa: S101 - `spec_problems` has parsed it
+        keeps = parsed.keeps
+        for row in rows:
+            try:
+                is_kept = keeps(row.values)
+            except Unorderable as error:
+                remedy = "mend the row, or leave it out with `is empty` or =="
+                raise BadRow(error.fact, remedy).at(self.reader.name, row.line) from None
+            if is_kept:
+                yield row
 
-    def _texts(self, row: Row) -> _Texts:
-        columns = self.experiment.dataset.columns
-        values = tuple([self._text(row, columns[name]) for name in self.template.names])
-        response, *others = [self._text(row, columns[name]) for name in self._answers]
-        if response in others:
-            one, other = (columns[name] for name in self._answers)
-            fact = f"columns {one!r} and {other!r} hold the same text, so neither is the better"
-            raise self._bad_row(row, fact, "mend or remove the row")
-        if INPUT in columns:
-            source: str | None = self._text(row, columns[INPUT])
-        else:
-            source = values[0] if len(set(self.template.names)) == 1 else None
-        rejected = others[0] if others else None
-        return _Texts(row.line, values, response, source, rejected, row.values)
+    def _distinct(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """Yield the first of rows that are the same by `dedupe`; 16 bytes and a set's slot each."""
+        seen: set[bytes] = set()
+        for row in rows:
+            key = hashlib.blake2b(self._identity(row).encode(), digest_size=16).digest()
+            if key not in seen:
+                seen.add(key)
+                yield row
 
-    def _rendered(self, texts: _Texts) -> Example:
-        prompt = self.template.render(texts.values)
-        source = prompt if texts.source is None else texts.source
-        return Example(prompt, texts.response, source, texts.line, texts.rejected)
+    def _identity(self, row: Row) -> str:
+        if isinstance(self._spec.dedupe, str):
+            return self._example(row).prompt
+        texts = [self._text(row, column) for column in self._spec.dedupe or ()]
+        return texts[0] if len(texts) == 1 else "".join(f"{len(text)}:{text}" for text in texts)
+
+    def _split_by_column(self, column: str, sizes: Mapping[str, int]) -> dict[str, Sequence[int]]:
+        spec = self._spec
+        known: dict[str, int] = {}
+        codes = array("L")
+        for row in self._kept():
+            codes.append(known.setdefault(self._text(row, column), len(known)))
+        seed = spec.shuffle_seed
+        order = range(len(codes)) if seed is None else shuffled(len(codes), seed)
+        if spec.stratify is not None:
+            return dict(stratified(codes, order, sizes))
+        groups = list(range(len(known)))
+        if seed is not None:
+            Random(seed).shuffle(groups)  # noqa: S311 - an order, not a secret
+        is_exact = not is_shares(spec.split)
+        found = grouped(codes, order, sizes, groups=groups, is_exact=is_exact)
+        for name, rows in found.items():
+            if not rows or (is_exact and len(rows) < sizes[name]):
+                fact = (
+                    f"dataset.split.{name} gets {len(rows)} of {sizes[name]} rows, for the rows of "
+                    f"a {column!r} stay together"
+                )
+                problem = Problem(fact, f"lower the split, or add rows of another {column!r}")
+                raise _located(problem, self.experiment.at(f"dataset.split.{name}"))
+        return dict(found)
 
     def _text(self, row: Row, column: str) -> str:
-        """Return a value as text: strings as they are, numbers and booleans as JSON writes them."""
-        value = row.values.get(column)
-        if type(value) is str:
-            if not value.isascii() and _has_lone_surrogate(value):
-                fact = f"column {column!r} holds half a surrogate pair, which is no character"
-                raise self._bad_row(row, fact, "mend or remove the row")
-            return value
-        return self._plain(row, column, value)
+        try:
+            return text_of(row.values, column)
+        except BadRow as bad:
+            raise bad.at(self.reader.name, row.line) from None
 
-    def _plain(self, row: Row, column: str, value: Any) -> str:
-        match value:
-            case None:
-                fact = (
-                    f"column {column!r} is null"
-                    if column in row.values
-                    else f"column {column!r} is missing"
-                )
-                raise self._bad_row(row, fact, "give it a value or remove the row")
-            case bool() | int() | float():
-                try:
-                    return _NUMBERS.encode(value)
-                except ValueError:  # 1e999 is valid JSON and infinite in Python
-                    fact = f"column {column!r} holds a number too large to write"
-                    raise self._bad_row(row, fact, "write it as a string") from None
-            case Mapping():
-                kind = "an object"
-            case _:
-                kind = "a list"
-        fact = f"column {column!r} holds {kind}"
-        raise self._bad_row(row, fact, "a value must be a string, a number or true or false")
+    def _example(self, row: Row) -> Example:
+        try:
+            return self.render(row)
+        except BadRow as bad:
+            raise bad.at(self.reader.name, row.line) from None
 
-    def _bad_row(self, row: Row, fact: str, remedy: str) -> BadSource:
-        return _located(Problem(fact, remedy), Location(self.reader.name, row.line))
+    def _pair(self, row: Row) -> Pair:
+        try:
+            return self.render(row), row.values
+        except BadRow as bad:
+            raise bad.at(self.reader.name, row.line) from None
+
+    def _plain_pair(self, row: Row, *, with_rows: bool) -> tuple[Any, ...]:
+        """Return a pair as plain tuples, which are stored in less time."""
+        example = self._example(row)
+        turns = tuple([tuple(turn) for turn in example.turns])
+        return (*example[:5], turns, example.raw), row.values if with_rows else {}
+
+
+def _as_pair(stored: Any) -> Pair:
+    fields, values = stored
+    example = Example(*fields)
+    if example.turns:
+        example = example._replace(turns=tuple(Turn(*turn) for turn in example.turns))
+    return example, values
+
+
+def _one_range(splits: Sequence[Sequence[int]]) -> range | None:
+    """Return the numbers of splits that follow each other without a gap; None for others."""
+    ranges = [part for part in splits if isinstance(part, range)]
+    follows = all(one.stop == other.start for one, other in pairwise(ranges))
+    if len(ranges) < len(splits) or not follows:
+        return None
+    return range(ranges[0].start, ranges[-1].stop)
+
+
+def _picked(rows: Iterator[Row], numbers: Sequence[int]) -> Iterator[Row]:
+    """Yield the rows of ascending numbers."""
+    at = 0
+    for number in numbers:
+        yield from islice(rows, number - at, number - at + 1)
+        at = number + 1
 
 
 def _located(problem: Problem, where: Location) -> BadSource:
     return BadSource(Problem(problem.fact, problem.remedy, where))
-
-
-def _has_lone_surrogate(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False

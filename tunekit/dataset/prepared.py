@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict
@@ -13,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tunekit.dataset.checks import open_source
+from tunekit.dataset.fastjson import loads
 from tunekit.dataset.gcs import CloudStorage
-from tunekit.dataset.jsontext import DECODER
+from tunekit.dataset.measure import Measure
 from tunekit.dataset.pipeline import Pipeline
 from tunekit.dataset.readymade import example_of
 from tunekit.dataset.sources import BadSource, OutOfReach
@@ -29,15 +28,12 @@ from tunekit.model import (
     RowCheck,
     SplitInfo,
     digest,
-    estimated_tokens,
 )
 
 # Raise it with any change that makes other bytes of the same source and spec, or a record of more:
 # former preparations are then done afresh. 2: a record holds tokens and a histogram; bytes and
 # digests are those of 1.
 RENDERING = 2
-
-_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 def source_key(experiment: Experiment, *, root: Path) -> str:
@@ -61,6 +57,13 @@ def source_key(experiment: Experiment, *, root: Path) -> str:
             "take": spec.take,
             "shuffle": spec.shuffle_seed,
             "split": dict(spec.split),
+            "stratify": spec.stratify,
+            "group": spec.group,
+            "filter": spec.filter,
+            "dedupe": spec.dedupe,
+            "messages": spec.messages,
+            "ready_made": spec.ready_made,
+            "method": experiment.tuning.method,
         }
     )
 
@@ -99,18 +102,22 @@ class _Audience(NamedTuple):
 def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> dict[str, SplitInfo]:
     pipeline = Pipeline.of(experiment, root=root)
     splits = pipeline.splits()
-    pairs = pipeline.pairs(range(max(part.stop for part in splits.values())))
+    preflight, on_row = audience
+    pairs = pipeline.pairs(list(splits.values()), with_rows=preflight is not None)
     found: dict[str, SplitInfo] = {}
+    before = 0
     for name, part in splits.items():
-        measured = _Measure(name, audience.on_row)
+        measured = Measure(name, on_row)
+        add, see = measured.add, preflight.see if preflight else None
         for example, values in islice(pairs, len(part)):
-            measured.add(example)
-            if audience.preflight:
-                audience.preflight.see(name, example, values)
+            add(example)
+            if see:
+                see(name, example, values)
         found[name] = measured.info()
+        before += measured.rows
         if measured.rows < len(part):
             # The source ended early, so the number of rows is known by now.
-            pipeline.refuse_shortage(part.start + measured.rows)
+            pipeline.refuse_shortage(before)
             raise DataError(f"{pipeline.reader.name}: changed while it was read; try again")
     return found
 
@@ -118,11 +125,11 @@ def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> dict[s
 def _measured_objects(experiment: Experiment, _: Path, audience: _Audience) -> dict[str, SplitInfo]:
     found: dict[str, SplitInfo] = {}
     for split, uri in experiment.dataset.source.objects().items():
-        measured = _Measure(split, audience.on_row)
-        for example, raw in _ready_made(experiment, split):
-            measured.add(example, raw)
+        measured = Measure(split, audience.on_row)
+        for example in _ready_made(experiment, split):
+            measured.add(example)
             if audience.preflight:
-                audience.preflight.see(split, example, DECODER.decode(str(raw, "utf-8")))
+                audience.preflight.see(split, example, loads(example.raw or b""))
         found[split] = measured.info()
         if not measured.rows:
             fact = "no rows"
@@ -130,14 +137,14 @@ def _measured_objects(experiment: Experiment, _: Path, audience: _Audience) -> d
     return found
 
 
-def _ready_made(experiment: Experiment, split: str) -> Generator[tuple[Example, bytes]]:
-    """Yield a ready-made split's examples with their lines."""
+def _ready_made(experiment: Experiment, split: str) -> Generator[Example]:
+    """Yield the examples of a split that is an object of ready-made lines."""
     uri, method = experiment.dataset.source.objects()[split], experiment.tuning.method
     with CloudStorage() as storage:
         for line in storage.lines(uri):
             example = example_of(line, uri=uri, method=method)
             if example is not None:
-                yield example, line.raw
+                yield example._replace(raw=line.raw)
 
 
 def _prepared(
@@ -179,14 +186,14 @@ def preview(
     if objects := experiment.dataset.source.objects():
         if split not in objects:
             raise _no_such_split(split, objects)
-        with closing(_ready_made(experiment, split)) as pairs:
-            return [example for example, _ in islice(pairs, max(rows, 0))]
+        with closing(_ready_made(experiment, split)) as examples:
+            return list(islice(examples, max(rows, 0)))
     pipeline = Pipeline.of(experiment, root=root)
     splits = pipeline.splits()
     if split not in splits:
         raise _no_such_split(split, splits)
-    positions = splits[split]
-    return list(pipeline.examples(positions[: max(rows, 0)]))
+    wanted = splits[split][: max(rows, 0)]
+    return [example for example, _ in pipeline.pairs([wanted], with_rows=False)]
 
 
 def _read(
@@ -199,10 +206,10 @@ def _read(
 
 
 def _checked(experiment: Experiment, root: Path, split: str, info: SplitInfo) -> Iterator[Example]:
-    measured = _Measure(split)
+    measured = Measure(split)
     try:
-        for example, raw in _again(experiment, root, split):
-            measured.add(example, raw)
+        for example in _again(experiment, root, split):
+            measured.add(example)
             yield example
     except OutOfReach:
         raise
@@ -214,15 +221,13 @@ def _checked(experiment: Experiment, root: Path, split: str, info: SplitInfo) ->
         raise _changed(experiment, f"split {split} is no longer what was planned")
 
 
-def _again(
-    experiment: Experiment, root: Path, split: str
-) -> Iterator[tuple[Example, bytes | None]]:
+def _again(experiment: Experiment, root: Path, split: str) -> Iterator[Example]:
     if experiment.dataset.source.objects():
         yield from _ready_made(experiment, split)
         return
     pipeline = Pipeline.of(experiment, root=root)
-    for example in pipeline.examples(pipeline.splits()[split]):
-        yield example, None
+    for example, _ in pipeline.pairs([pipeline.splits()[split]], with_rows=False):
+        yield example
 
 
 def _changed(experiment: Experiment, detail: str) -> StalePlan:
@@ -234,46 +239,6 @@ def _changed(experiment: Experiment, detail: str) -> StalePlan:
 
 def _no_such_split(split: str, known: Mapping[str, object]) -> DataError:
     return DataError(f"the data set has no split {split!r}; it has {', '.join(known)}")
-
-
-class _Measure:
-    """Counts rows and characters and hashes examples in the order that they are added."""
-
-    def __init__(self, split: str, on_row: OnRow | None = None) -> None:
-        self.rows = 0
-        self._split = split
-        self._on_row = on_row
-        self._characters = 0
-        self._tokens = 0
-        self._buckets = [0] * 64
-        self._hash = hashlib.sha256()
-
-    def add(self, example: Example, raw: bytes | None = None) -> None:
-        """Take in one example: its ready-made line, or one of canonical JSON, keys sorted."""
-        prompt, response, rejected = example.prompt, example.response, example.rejected
-        if raw is None:
-            worse = "" if rejected is None else f'"rejected":{_JSON.encode(rejected)},'
-            line = f'{{"prompt":{_JSON.encode(prompt)},{worse}"response":{_JSON.encode(response)}}}'
-            raw = line.encode()
-        self._hash.update(raw + b"\n")
-        self.rows += 1
-        characters = len(prompt) + len(response) + len(rejected or "")
-        tokens = estimated_tokens(characters)
-        self._characters += characters
-        self._tokens += tokens
-        self._buckets[tokens.bit_length()] += 1
-        if self._on_row:
-            self._on_row(self._split, hashlib.blake2b(raw, digest_size=8).digest(), tokens)
-
-    def info(self) -> SplitInfo:
-        used = max((place for place, rows in enumerate(self._buckets, 1) if rows), default=0)
-        return SplitInfo(
-            rows=self.rows,
-            characters=self._characters,
-            digest=self._hash.hexdigest(),
-            tokens=self._tokens,
-            histogram=tuple(self._buckets[:used]),
-        )
 
 
 def _fingerprint(splits: Mapping[str, SplitInfo], system_instruction: str | None) -> str:

@@ -25,7 +25,7 @@ _ELSEWHERE = {
 }
 
 
-class _Misfit(Exception):
+class Misfit(Exception):
     """A line that is not of its format."""
 
     def __init__(self, fact: str, remedy: str) -> None:
@@ -45,14 +45,19 @@ def example_of(line: Line, *, uri: str, method: str) -> Example | None:
     where = Location(uri, line.number)
     try:
         data = _decoded(line.raw, is_first=line.number == 1)
-        read = _preference if method == "preference" else _supervised
-        return read(data, line.number)
-    except _Misfit as misfit:
+        return example_from(data, line.number, method=method)
+    except Misfit as misfit:
         raise BadSource(Problem(misfit.fact, misfit.remedy, where)) from None
 
 
+def example_from(data: Mapping[str, Any], number: int, *, method: str) -> Example:
+    """Return the example that a line's object holds; Misfit says what is wrong with it."""
+    read = _preference if method == "preference" else _supervised
+    return read(data, number)
+
+
 def _refuse(fact: str, remedy: str) -> NoReturn:
-    raise _Misfit(fact, remedy)
+    raise Misfit(fact, remedy)
 
 
 def _decoded(raw: bytes, *, is_first: bool) -> Mapping[str, Any]:

@@ -23,10 +23,14 @@ HEAD_ROWS = 20
 
 
 class Row(NamedTuple):
-    """One record of a source; `line` counts from 1 and is where the record starts."""
+    """One record of a source; `line` counts from 1 and is where the record starts.
+
+    `raw` is the line itself, without its end, where a record is one of JSON.
+    """
 
     line: int
     values: Mapping[str, Any]
+    raw: bytes | None = None
 
 
 class BadSource(DataError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from tunekit.model import Problem
@@ -32,6 +32,11 @@ class Template:
     def render(self, values: Sequence[str]) -> str:
         """Return the prompt; `values` belong to `names`, one each."""
         return self._format % tuple(values)
+
+    @property
+    def fill(self) -> Callable[[tuple[str, ...]], str]:
+        """What `render` does with a tuple, without a call in between."""
+        return self._format.__mod__
 
 
 def parse_template(

@@ -6,6 +6,7 @@ from tunekit.model.data import (
     PreparedDataset,
     RowCheck,
     SplitInfo,
+    Turn,
     digest,
     estimated_tokens,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "Trial",
     "TunedBase",
     "Tuning",
+    "Turn",
     "digest",
     "estimated_tokens",
     "revision_identity",

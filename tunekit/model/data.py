@@ -6,14 +6,22 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Turn(NamedTuple):
+    """What one side of a conversation says. `role`: system | user | model."""
+
+    role: str
+    text: str
+
+
+class Example(NamedTuple):  # a tuple is made in a quarter of a frozen dataclass's time
     """One rendered row. `source` is the text that an unchanged copy would answer with.
 
-    `rejected` is the answer that `response` is preferred to, for the method `preference`.
+    `rejected` is the answer that `response` is preferred to, for the method `preference`. `turns`
+    is the conversation before the answer where it is more than the one prompt, which is then the
+    text of it all. `raw` is a ready-made line without its end, to be sent as it is.
     """
 
     prompt: str
@@ -21,6 +29,8 @@ class Example:
     source: str
     line: int
     rejected: str | None = None
+    turns: tuple[Turn, ...] = ()
+    raw: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

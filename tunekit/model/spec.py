@@ -75,7 +75,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSpec:
-    """Source, columns, prompt and split as written; `split` holds rows (int) or shares (float)."""
+    """Source, columns, prompt and split as written; `split` holds rows (int) or shares (float).
+
+    `messages` names a column of conversations; `ready_made: vertex` says that rows are its lines.
+    `dedupe` is "prompt" or columns. `stratify` and `group` name the column that splits go by.
+    """
 
     source: Source
     columns: Mapping[str, str]
@@ -84,6 +88,12 @@ class DatasetSpec:
     system_instruction: str | None = None
     take: int | None = None
     shuffle_seed: int | None = None
+    messages: str | None = None
+    ready_made: str | None = None
+    filter: str | None = None
+    dedupe: str | tuple[str, ...] | None = None
+    stratify: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

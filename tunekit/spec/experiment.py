@@ -72,23 +72,44 @@ def _base(written: str | Mapping[str, str]) -> _Base:
     return _Base(f"{name} ({which})", Parent(name, checkpoint))
 
 
-def default_columns(method: str) -> dict[str, str]:
-    """Return the columns of a spec that names none: each by its own name."""
-    return {name: name for name in ("input", *ANSWERS[method])}
+def default_columns(method: str, *, shape: Mapping[str, Any]) -> dict[str, str]:
+    """Return the columns of a `dataset` that names none: each by its own name.
+
+    Ready-made rows and conversations have no input; a conversation ends with its one answer.
+    """
+    if "ready_made" in shape:
+        return {}
+    answers = ANSWERS[method]
+    if "messages" in shape:
+        return {name: name for name in answers if len(answers) > 1}
+    return {name: name for name in ("input", *answers)}
+
+
+def sizes(split: Mapping[str, Any]) -> dict[str, int | float]:
+    """Return the rows or shares of a `split`, without the columns that it may name."""
+    return {name: size for name, size in split.items() if name not in ("stratify", "group")}
 
 
 def _dataset(data: Mapping[str, Any], method: str) -> DatasetSpec:
     source = Source(**data["source"])
     # Ready-made objects are used whole, each for its own split.
     whole = dict.fromkeys(source.objects(), 1.0)
+    split = data.get("split", DEFAULT_SPLIT)
+    dedupe = data.get("dedupe")
     return DatasetSpec(
         source=source,
-        columns=data.get("columns") or default_columns(method),
+        columns=data.get("columns") or default_columns(method, shape=data),
         prompt=data.get("prompt", DEFAULT_PROMPT),
-        split=whole or data.get("split", DEFAULT_SPLIT),
+        split=whole or sizes(split),
         system_instruction=data.get("system_instruction"),
         take=_integer(data.get("take")),
         shuffle_seed=_integer(data.get("shuffle", {}).get("seed")),
+        messages=data.get("messages"),
+        ready_made=data.get("ready_made"),
+        filter=data.get("filter"),
+        dedupe=tuple(dedupe) if isinstance(dedupe, list) else dedupe,
+        stratify=split.get("stratify"),
+        group=split.get("group"),
     )
 
 

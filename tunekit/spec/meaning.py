@@ -9,7 +9,13 @@ from typing import Any
 
 from tunekit.model import Severity
 from tunekit.model.spec import ANSWERS
-from tunekit.spec.experiment import BEST, DEFAULT_METHOD, default_columns, duration_s
+from tunekit.spec.experiment import (
+    BEST,
+    DEFAULT_METHOD,
+    default_columns,
+    duration_s,
+    sizes,
+)
 from tunekit.spec.nodes import Document, Step, strings
 from tunekit.spec.sentences import Finding
 from tunekit.spec.wording import choices, key_text, number, path_text, shown
@@ -67,7 +73,12 @@ def _base_model(data: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _split(data: Mapping[str, Any]) -> Iterator[Finding]:
     steps = ("dataset", "split")
-    split = _section(data, *steps)
+    written = _section(data, *steps)
+    split = sizes(written)
+    if "stratify" in written and "group" in written:
+        fact = "dataset.split has both stratify and group"
+        remedy = "keep one: groups that stay whole have no equal shares"
+        yield Finding((*steps, "stratify"), fact, remedy)
     counts = {key: value for key, value in split.items() if isinstance(value, int)}
     if counts and len(counts) < len(split):
         key = next(iter(counts))
@@ -121,8 +132,11 @@ def _columns(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Find answers that the method lacks, or that are another method's."""
     steps = ("dataset", "columns")
     method = _section(data, "tuning").get("method", DEFAULT_METHOD)
-    columns = _section(data, "dataset").get("columns", default_columns(method))
+    dataset = _section(data, "dataset")
+    columns = dataset.get("columns", default_columns(method, shape=dataset))
     answers = ANSWERS[method]
+    if dataset.keys() & {"messages", "ready_made"}:
+        return  # `_shape` has the rules
     foreign = [
         name
         for other, names in ANSWERS.items()
@@ -159,7 +173,10 @@ def _other_answers(method: str, missing: Sequence[str]) -> str:
 
 
 # What says how rows become examples: ready-made ones are.
-_OF_TABLES = ("columns", "prompt", "system_instruction", "take", "shuffle", "split")
+_OF_TABLES = (
+    *("messages", "ready_made", "columns", "prompt", "system_instruction"),
+    *("filter", "dedupe", "take", "shuffle", "split"),
+)
 
 
 def _ready_made(data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -183,8 +200,39 @@ def _ready_made(data: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(("dataset", "source", key), fact, "name another object, or remove it")
 
 
+def _shape(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find keys of tables beside one that says that rows are something else."""
+    dataset = _section(data, "dataset")
+    method = _section(data, "tuning").get("method", DEFAULT_METHOD)
+    if "ready_made" in dataset:
+        for key in ("messages", "columns", "prompt", "system_instruction"):
+            if key in dataset:
+                fact = f"dataset.{key} does not go with dataset.ready_made, which sends rows as they are"
+                yield Finding(
+                    ("dataset", key), fact, f"remove `{key}`, or `ready_made` for a table"
+                )
+    elif "messages" in dataset:
+        if "prompt" in dataset:
+            fact = "dataset.prompt does not go with dataset.messages, which hold the prompts"
+            yield Finding(
+                ("dataset", "prompt"),
+                fact,
+                "remove it; a rule for every row is a system_instruction",
+            )
+        answers = set(default_columns(method, shape=dataset))
+        columns = dataset.get("columns", default_columns(method, shape=dataset))
+        if columns.keys() != answers:
+            names = f"only {_quoted(sorted(answers))}" if answers else "no columns"
+            fact = (
+                f"dataset.columns does not fit dataset.messages, beside which {method} has {names}"
+            )
+            yield Finding(("dataset", "columns"), fact, "remove it, or name just these")
+
+
 def _prompt(data: Mapping[str, Any]) -> Iterator[Finding]:
     dataset = _section(data, "dataset")
+    if dataset.keys() & {"messages", "ready_made"}:
+        return
     columns = dataset.get("columns", {"input": "input"})
     method = _section(data, "tuning").get("method", DEFAULT_METHOD)
     usable = [name for name in columns if name not in ANSWERS[method]]
@@ -250,6 +298,7 @@ _CHECKS: tuple[tuple[tuple[tuple[str, ...], ...], _Check], ...] = (
     ((("dataset", "split"), ("dataset", "source"), ("evaluate", "split")), _evaluated_split),
     ((("dataset", "columns"), ("tuning", "method")), _columns),
     ((("dataset", "columns"), ("dataset", "prompt"), ("tuning", "method")), _prompt),
+    ((("dataset", "columns"), ("tuning", "method")), _shape),
     ((("dataset", "source"),), _ready_made),
     ((("dataset", "source"),), _source_path),
     ((("limits", "max_duration"),), _duration),

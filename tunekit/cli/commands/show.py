@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -58,8 +57,15 @@ def command(app: App, name: str, files: tuple[str, ...], rows: int, split: str) 
         "evaluations": scores,
     }
     if rows:
-        content["examples"] = [asdict(example) for example in examples]
+        content["examples"] = [_example_json(example) for example in examples]
     app.output.data("show", content)
+
+
+def _example_json(example: Example) -> dict[str, Any]:
+    """Return an example as plain data; a ready-made line is told by its texts."""
+    found = {**example._asdict(), "turns": [turn._asdict() for turn in example.turns]}
+    del found["raw"]
+    return found
 
 
 def _recorded(app: App, name: str) -> RecordedTrial | None:

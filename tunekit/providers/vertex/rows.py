@@ -11,22 +11,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from tunekit.errors import DataError
-from tunekit.model import Example
+from tunekit.model import Example, Turn
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def line_of(example: Example, *, method: str, system_instruction: str | None) -> bytes:
-    """Return one line with its end, UTF-8. DataError where a row lacks what the method needs."""
+    """Return one line with its end, UTF-8. DataError where a row lacks what the method needs.
+
+    A ready-made line is sent as it is.
+    """
+    if example.raw is not None:
+        return example.raw + b"\n"
     return _JSON.encode(row_of(example, method=method, system=system_instruction)).encode() + b"\n"
 
 
 def row_of(example: Example, *, method: str, system: str | None) -> Mapping[str, Any]:
-    """Return one line as plain data."""
+    """Return one line as plain data; a conversation's own system turn replaces `system`."""
     row: dict[str, Any] = {}
+    turns = example.turns or (Turn("user", example.prompt),)
+    if turns[0].role == "system":
+        system, turns = turns[0].text, turns[1:]
     if system:
         row["systemInstruction"] = {"parts": [{"text": system}]}
-    contents = [_turn("user", example.prompt)]
+    contents = [_turn(turn.role, turn.text) for turn in turns]
     if method != "preference":
         return {**row, "contents": [*contents, _turn("model", example.response)]}
     if example.rejected is None:
