@@ -15,20 +15,25 @@ dumps = orjson.dumps
 append_newline = orjson.OPT_APPEND_NEWLINE
 
 
-def loads(raw: bytes) -> Any:
-    """Return what UTF-8 JSON holds. UnicodeDecodeError, ValueError or RecursionError if it can't.
+def loads(raw: bytes) -> dict[str, Any]:
+    """Return the object that UTF-8 JSON holds.
 
-    Top-level numbers are exact; they are the only ones that become text.
+    Its own numbers are exact; only they become text. ValueError (TypeError if it is no object),
+    UnicodeDecodeError or RecursionError for what is none.
     """
     try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        values: dict[str, Any] = orjson.loads(raw)
+        if float not in map(type, values.values()):
+            return values
+    except (orjson.JSONDecodeError, AttributeError):
         # It refuses a little more, half surrogates for one, and words its faults by the text.
-        return DECODER.decode(str(raw, "utf-8"))
-    if (
-        type(value) is dict
-        and float in map(type, value.values())
-        and any(type(v) is float and not -_EXACT < v < _EXACT for v in value.values())
-    ):
-        return DECODER.decode(str(raw, "utf-8"))
+        return _carefully(raw)
+    is_exact = all(type(v) is not float or -_EXACT < v < _EXACT for v in values.values())
+    return values if is_exact else _carefully(raw)
+
+
+def _carefully(raw: bytes) -> dict[str, Any]:
+    value = DECODER.decode(str(raw, "utf-8"))
+    if not isinstance(value, dict):
+        raise TypeError("not a JSON object")
     return value

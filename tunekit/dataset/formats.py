@@ -25,6 +25,7 @@ class JsonLines(FileSource):
     kind = "jsonl"
 
     def rows(self) -> Iterator[Row]:
+        new = tuple.__new__  # half the time of Row(...)
         for line, raw in self._lines():
             try:
                 values = loads(raw)
@@ -32,9 +33,9 @@ class JsonLines(FileSource):
                 raise self.not_utf8_at(line, error) from None
             except (ValueError, RecursionError) as error:
                 raise self.fault(line, fault_of(error), "each line must be one object") from None
-            if type(values) is not dict:
-                raise self.fault(line, "not a JSON object", "each line must be one")
-            yield Row(line, values, raw)
+            except TypeError:
+                raise self.fault(line, "not a JSON object", "each line must be one") from None
+            yield new(Row, (line, values, raw))
 
     def count(self, limit: int | None = None) -> int:
         """Return how many lines are not blank, counting up to `limit`, without parsing them."""

@@ -79,10 +79,10 @@ class Pipeline:
         Each comes with its source's row, or an empty mapping. DataError at the first bad row.
         """
         if numbers := _one_range(splits):
-            return map(self._pair, islice(self._kept(), numbers.start, numbers.stop))
+            return self._pairs(islice(self._kept(), numbers.start, numbers.stop))
         order = splits[0] if len(splits) == 1 else list(chain.from_iterable(splits))
         if all(map(lt, order, islice(order, 1, None))):
-            return map(self._pair, _picked(self._kept(), order))
+            return self._pairs(_picked(self._kept(), order))
         wanted = bytearray(max(order) + 1)
         for number in order:
             wanted[number] = True
@@ -175,11 +175,14 @@ class Pipeline:
         except BadRow as bad:
             raise bad.at(self.reader.name, row.line) from None
 
-    def _pair(self, row: Row) -> Pair:
-        try:
-            return self.render(row), row.values
-        except BadRow as bad:
-            raise bad.at(self.reader.name, row.line) from None
+    def _pairs(self, rows: Iterator[Row]) -> Iterator[Pair]:
+        render = self.render
+        for row in rows:
+            try:
+                example = render(row)
+            except BadRow as bad:
+                raise bad.at(self.reader.name, row.line) from None
+            yield example, row.values
 
     def _plain_pair(self, row: Row, *, with_rows: bool) -> tuple[Any, ...]:
         """Return a pair as plain tuples, which are stored in less time."""

@@ -65,23 +65,35 @@ def _tabular(template: Template, columns: Mapping[str, str], answers: list[str])
     # `source` is what the prompt's one placeholder holds, where there is no `input`.
     has_source = INPUT in columns or len(set(template.names)) == 1
     at_source = -1 if INPUT in columns else 0
-    fetch = itemgetter(*used) if len(used) > 1 else lambda values: (values[used[0]],)
+    fetch = itemgetter(*used)
     fill = template.fill
 
-    def render(row: Row) -> Example:
-        values = row.values
-        try:
-            texts = fetch(values)
-            "".join(texts).encode()
-        except (KeyError, TypeError, UnicodeEncodeError):
-            texts = tuple(text_of(values, column) for column in used)
-        prompt = fill(texts[:width])
-        response = texts[width]
+    def careful(row: Row) -> Example:
+        texts = tuple([text_of(row.values, column) for column in used])
+        prompt, response = fill(texts[:width]), texts[width]
         rejected = texts[width + 1] if has_rejected else None
         if rejected == response:
             raise _same(*answers)
         source = texts[at_source] if has_source else prompt
         return Example(prompt, response, source, row.line, rejected)
+
+    if used != [names[0], answers[0], names[0]] and used != [names[0], answers[0]]:
+        return careful
+    new, (before, after) = tuple.__new__, template.literals
+
+    def render(row: Row) -> Example:
+        """Do the same in half the time for what most rows are: one text in, one text out."""
+        line, values, _ = row
+        try:
+            text, response, *_ = fetch(values)
+            prompt = "".join((before, text, after))
+            # Refuses half surrogate pairs, and keeps the UTF-8 for whoever encodes the text next.
+            dumps(prompt)
+            if type(response) is str and dumps(response):
+                return new(Example, (prompt, response, text, line, None, (), None))
+        except (KeyError, TypeError):
+            pass
+        return careful(row)
 
     return render
 

@@ -207,7 +207,7 @@ def _shape(data: Mapping[str, Any]) -> Iterator[Finding]:
     if "ready_made" in dataset:
         for key in ("messages", "columns", "prompt", "system_instruction"):
             if key in dataset:
-                fact = f"dataset.{key} does not go with dataset.ready_made, which sends rows as they are"
+                fact = f"dataset.{key} does not go with dataset.ready_made, which changes no row"
                 yield Finding(
                     ("dataset", key), fact, f"remove `{key}`, or `ready_made` for a table"
                 )

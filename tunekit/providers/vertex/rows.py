@@ -6,14 +6,18 @@ for supervised and for preference tuning).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from tunekit.errors import DataError
-from tunekit.model import Example, Turn
+import orjson
 
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+from tunekit.errors import DataError
+from tunekit.model import Example
+
+# What most lines are, for a third of the time.
+_PLAIN = (
+    b'{"contents":[{"role":"user","parts":[{"text":%b}]},{"role":"model","parts":[{"text":%b}]}]}\n'
+)
 
 
 def line_of(example: Example, *, method: str, system_instruction: str | None) -> bytes:
@@ -23,20 +27,24 @@ def line_of(example: Example, *, method: str, system_instruction: str | None) ->
     """
     if example.raw is not None:
         return example.raw + b"\n"
-    return _JSON.encode(row_of(example, method=method, system=system_instruction)).encode() + b"\n"
+    if method == "supervised" and not system_instruction and not example.turns:
+        return _PLAIN % (orjson.dumps(example.prompt), orjson.dumps(example.response))
+    row = row_of(example, method=method, system=system_instruction)
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def row_of(example: Example, *, method: str, system: str | None) -> Mapping[str, Any]:
     """Return one line as plain data; a conversation's own system turn replaces `system`."""
     row: dict[str, Any] = {}
-    turns = example.turns or (Turn("user", example.prompt),)
-    if turns[0].role == "system":
+    turns = example.turns
+    if turns and turns[0].role == "system":
         system, turns = turns[0].text, turns[1:]
     if system:
         row["systemInstruction"] = {"parts": [{"text": system}]}
-    contents = [_turn(turn.role, turn.text) for turn in turns]
+    contents = [_turn(*turn) for turn in turns] or [_turn("user", example.prompt)]
     if method != "preference":
-        return {**row, "contents": [*contents, _turn("model", example.response)]}
+        row["contents"] = [*contents, _turn("model", example.response)]
+        return row
     if example.rejected is None:
         raise DataError(f"row {example.line} has no rejected answer, which preference tuning needs")
     completions = [

@@ -1,0 +1,300 @@
+"""How long a table takes to become a training file, beside other ways and the bare write.
+
+    python bench/dataset.py [ROUNDS [ROWS]]
+
+JSON Lines in, Vertex AI's JSON Lines out, cut into 95 % for training and 5 % to test on. Subjects
+are run in turn, round by round, each in a process of its own; what counts is the ratio of medians
+within the same run, for machines are noisy. tunekit and the hand-written loop render, split, check
+every row (empty, too long, twice, in both splits), count characters and tokens into a histogram
+and hash; the others render, split and write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+ROWS = 209_261
+LONGEST = 100_000
+TEMPLATE = "Mask the personal identifiable information below.\n\nInput:\n{input}\n\nOutput:\n"
+WORDS = "please call write to about order account the a and of from will in Zürich 東京 é".split()  # noqa: SIM905
+
+
+def make(folder: Path, rows: int) -> None:
+    """Write the table: about 200 + 200 characters a row, with quotes, accents, line breaks."""
+    import orjson
+
+    rng = random.Random(7)
+    text = [" ".join(rng.choices(WORDS, k=36)) for _ in range(997)]
+    with (folder / "data.jsonl").open("wb") as file:
+        for number in range(rows):
+            body = text[number % 997]
+            row = {
+                "unmasked_text": f'{number}: Ana "K."\n{body}',
+                "masked_text": f'{number}: [NAME] "[NAME]"\n{body}',
+                "language": "en",
+            }
+            file.write(orjson.dumps(row) + b"\n")
+
+
+def ends(rows: int) -> tuple[int, int]:
+    return rows * 95 // 100, rows
+
+
+def bare_write(folder: Path, rows: int) -> None:
+    """The same bytes, copied."""
+    for name in ("train", "test"):
+        with (
+            (folder / f"{name}.jsonl").open("rb") as file,
+            out(folder, name, "bare").open("wb") as o,
+        ):
+            while chunk := file.read(1 << 20):
+                o.write(chunk)
+
+
+def out(folder: Path, split: str, subject: str) -> Path:
+    return folder / f"{split}.{subject}.jsonl"
+
+
+def orjson_loop(folder: Path, rows: int) -> None:
+    """What a person would write by hand who knows what to look at."""
+    import orjson
+
+    seen: set[bytes] = set()
+    trained: set[bytes] = set()
+    findings: list[tuple[str, int]] = []
+    before, after = TEMPLATE.split("{input}")
+    with (folder / "data.jsonl").open("rb") as file:
+        lines = enumerate(file, 1)
+        start = 0
+        for split, end in zip(("train", "test"), ends(rows), strict=True):
+            digest, characters, total = hashlib.sha256(), 0, 0
+            histogram = [0] * 64
+            with out(folder, split, "orjson").open("wb") as target:
+                for number, raw in lines:
+                    row = orjson.loads(raw)
+                    text, response = row["unmasked_text"], row["masked_text"]
+                    if type(text) is not str or type(response) is not str:
+                        raise SystemExit(f"line {number}: no text")
+                    prompt = before + text + after
+                    if not text.strip() or not response.strip():
+                        findings.append(("empty", number))
+                    length = len(prompt) + len(response)
+                    if length > LONGEST:
+                        findings.append(("long", number))
+                    key = hashlib.blake2b(prompt.encode(), digest_size=8).digest()
+                    if key in seen:
+                        findings.append(("twice", number))
+                    seen.add(key)
+                    if split == "train":
+                        trained.add(key)
+                    elif key in trained:
+                        findings.append(("leak", number))
+                    turns = [
+                        {"role": "user", "parts": [{"text": prompt}]},
+                        {"role": "model", "parts": [{"text": response}]},
+                    ]
+                    line = orjson.dumps({"contents": turns}, option=orjson.OPT_APPEND_NEWLINE)
+                    digest.update(line)
+                    tokens = (length + 2) // 4
+                    histogram[tokens.bit_length()] += 1
+                    characters += length
+                    total += tokens
+                    target.write(line)
+                    if number == end:
+                        break
+            start = end
+            print(split, end - start, characters, total, digest.hexdigest(), file=sys.stderr)
+    if findings:
+        raise SystemExit(f"{len(findings)} findings")
+
+
+class Writer:
+    """Checks rows as the loop above does, and writes them."""
+
+    def __init__(self, folder: Path) -> None:
+        from tunekit.providers.vertex.rows import line_of
+
+        self.files = {n: out(folder, n, "tunekit").open("wb") for n in ("train", "test")}
+        self.line_of = line_of
+        self.seen: set[bytes] = set()
+        self.trained: set[bytes] = set()
+        self.findings: list[tuple[str, int]] = []
+
+    def see(self, split: str, example: Any, raw: Mapping[str, Any]) -> None:
+        prompt, response = example.prompt, example.response
+        if not example.source.strip() or not response.strip():
+            self.findings.append(("empty", example.line))
+        if len(prompt) + len(response) > LONGEST:
+            self.findings.append(("long", example.line))
+        key = hashlib.blake2b(prompt.encode(), digest_size=8).digest()
+        if key in self.seen:
+            self.findings.append(("twice", example.line))
+        self.seen.add(key)
+        if split == "train":
+            self.trained.add(key)
+        elif key in self.trained:
+            self.findings.append(("leak", example.line))
+        self.files[split].write(self.line_of(example, method="supervised", system_instruction=None))
+
+
+def tunekit(folder: Path, rows: int, seed: int | None = None) -> None:
+    """One pass of `prepare`, with the checks and the file as its row check."""
+    from tunekit.dataset import prepare
+    from tunekit.spec import from_document
+
+    train, end = ends(rows)
+    document = {
+        "name": "bench",
+        "provider": "vertex",
+        "base_model": "gemini-2.5-flash",
+        "dataset": {
+            "source": {"path": "data.jsonl"},
+            "columns": {"input": "unmasked_text", "output": "masked_text"},
+            "prompt": TEMPLATE,
+            "split": {"train": train, "test": end - train},
+            **({} if seed is None else {"shuffle": {"seed": seed}}),
+        },
+    }
+    writer = Writer(folder)
+    made = prepare(from_document(document), root=folder, preflight=writer)
+    for file in writer.files.values():
+        file.close()
+    for name, info in made.splits.items():
+        print(name, info.rows, info.characters, info.tokens, info.digest, file=sys.stderr)
+    if writer.findings:
+        raise SystemExit(f"{len(writer.findings)} findings")
+
+
+def tunekit_shuffled(folder: Path, rows: int) -> None:
+    """The same with rows in the order of a seed."""
+    tunekit(folder, rows, seed=7)
+
+
+def pandas_way(folder: Path, rows: int) -> None:
+    """The tutorial's way: a frame, an f-string for each row, two slices, two files."""
+    import json
+
+    import pandas as pd
+
+    table = pd.read_json(folder / "data.jsonl", lines=True)[["unmasked_text", "masked_text"]]
+    before, after = TEMPLATE.split("{input}")
+
+    def example(row: Any) -> dict[str, Any]:
+        turns = [
+            {"role": "user", "parts": [{"text": f"{before}{row['unmasked_text']}{after}"}]},
+            {"role": "model", "parts": [{"text": row["masked_text"]}]},
+        ]
+        return {"contents": turns}
+
+    table["example"] = table.apply(example, axis=1)
+    train, end = ends(rows)
+    for name, part in (("train", table[:train]), ("test", table[train:end])):
+        with out(folder, name, "pandas").open("w", encoding="utf-8") as file:
+            for _, row in part.iterrows():
+                file.write(json.dumps(row["example"], ensure_ascii=False) + "\n")
+
+
+def datasets_map(folder: Path, rows: int) -> None:
+    """`datasets`: load, map each row, select, to_json."""
+    os.environ["HF_HOME"] = str(folder / f"hf-{os.getpid()}")  # a first run has nothing cached
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import datasets
+
+    datasets.disable_progress_bars()
+    table = datasets.load_dataset("json", data_files=str(folder / "data.jsonl"), split="train")
+    before, after = TEMPLATE.split("{input}")
+
+    def example(row: dict[str, str]) -> dict[str, Any]:
+        turns = [
+            {"role": "user", "parts": [{"text": f"{before}{row['unmasked_text']}{after}"}]},
+            {"role": "model", "parts": [{"text": row["masked_text"]}]},
+        ]
+        return {"contents": turns}
+
+    table = table.map(example, remove_columns=table.column_names)
+    train, end = ends(rows)
+    for name, part in (("train", range(train)), ("test", range(train, end))):
+        table.select(part).to_json(out(folder, name, "datasets"), force_ascii=False)
+
+
+SUBJECTS: Mapping[str, Callable[[Path, int], None]] = {
+    "bare write of the same bytes": bare_write,
+    "hand-written orjson loop, same checks": orjson_loop,
+    "tunekit": tunekit,
+    "tunekit, shuffled": tunekit_shuffled,
+    "datasets.map + to_json": datasets_map,
+    "the tutorial's pandas way": pandas_way,
+}
+SLOW = ("datasets.map + to_json", "the tutorial's pandas way")
+
+
+def main(rounds: int, rows: int) -> None:
+    """Print a line a subject: median seconds, rows/s, ratio to the loop, peak memory."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make(folder, rows)
+        subjects = list(SUBJECTS) if rows <= ROWS else [n for n in SUBJECTS if n not in SLOW]
+        if find_spec("datasets") is None:
+            subjects = [n for n in subjects if SUBJECTS[n] is not datasets_map]
+        run("tunekit", folder, rows)
+        for split in ("train", "test"):
+            out(folder, split, "tunekit").rename(folder / f"{split}.jsonl")
+        times: dict[str, list[float]] = {name: [] for name in subjects}
+        peaks: dict[str, float] = dict.fromkeys(subjects, 0.0)
+        for _ in range(rounds):
+            for name in subjects:
+                taken_s, peak_mb = run(name, folder, rows)
+                times[name].append(taken_s)
+                peaks[name] = max(peaks[name], peak_mb)
+        compare(folder)
+        medians = {name: statistics.median(taken) for name, taken in times.items()}
+        loop = medians["hand-written orjson loop, same checks"]
+        print(f"{rows:,} rows, {rounds} rounds, {size_mb(folder):.0f} MB out")
+        print("| what | median s | rows/s | x the loop's time | peak MB |\n|---|---|---|---|---|")
+        for name, median in medians.items():
+            speed = f"{rows / median:,.0f}"
+            print(f"| {name} | {median:.2f} | {speed} | {median / loop:.2f} | {peaks[name]:.0f} |")
+
+
+def compare(folder: Path) -> None:
+    """Stop unless tunekit and the loop wrote the same bytes."""
+    for split in ("train", "test"):
+        if out(folder, split, "orjson").read_bytes() != (folder / f"{split}.jsonl").read_bytes():
+            raise SystemExit(f"{split}: tunekit and the loop wrote different bytes")
+
+
+def size_mb(folder: Path) -> float:
+    return sum((folder / f"{split}.jsonl").stat().st_size for split in ("train", "test")) / 1e6
+
+
+def run(name: str, folder: Path, rows: int) -> tuple[float, float]:
+    """Return the seconds and the peak megabytes of a subject in a new process."""
+    command = [sys.executable, __file__, "--subject", name, str(folder), str(rows)]
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    _, errors = process.communicate()
+    taken_s = time.perf_counter() - began
+    if process.returncode:
+        raise SystemExit(f"{name}: {errors.decode()[-2000:]}")
+    return taken_s, float(errors.split()[-1]) / 1000  # Linux counts in KiB
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--subject"]:
+        SUBJECTS[sys.argv[2]](Path(sys.argv[3]), int(sys.argv[4]))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    else:
+        numbers = [int(argument) for argument in sys.argv[1:]]
+        main(*(numbers + [3, ROWS][len(numbers) :]))
