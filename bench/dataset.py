@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROWS = 209_261
 LONGEST = 100_000
@@ -229,9 +229,10 @@ def datasets_map(folder: Path, rows: int) -> None:
         table.select(part).to_json(out(folder, name, "datasets"), force_ascii=False)
 
 
+LOOP = "hand-written orjson loop, same checks"
 SUBJECTS: Mapping[str, Callable[[Path, int], None]] = {
     "bare write of the same bytes": bare_write,
-    "hand-written orjson loop, same checks": orjson_loop,
+    LOOP: orjson_loop,
     "tunekit": tunekit,
     "tunekit, shuffled": tunekit_shuffled,
     "datasets.map + to_json": datasets_map,
@@ -241,7 +242,7 @@ SLOW = ("datasets.map + to_json", "the tutorial's pandas way")
 
 
 def main(rounds: int, rows: int) -> None:
-    """Print a line a subject: median seconds, rows/s, ratio to the loop, peak memory."""
+    """Print a line a subject, beside the loop."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(folder, rows)
@@ -251,21 +252,20 @@ def main(rounds: int, rows: int) -> None:
         run("tunekit", folder, rows)
         for split in ("train", "test"):
             out(folder, split, "tunekit").rename(folder / f"{split}.jsonl")
-        times: dict[str, list[float]] = {name: [] for name in subjects}
-        peaks: dict[str, float] = dict.fromkeys(subjects, 0.0)
+        taken: dict[str, list[Taken]] = {name: [] for name in subjects}
         for _ in range(rounds):
             for name in subjects:
-                taken_s, peak_mb = run(name, folder, rows)
-                times[name].append(taken_s)
-                peaks[name] = max(peaks[name], peak_mb)
+                taken[name].append(run(name, folder, rows))
         compare(folder)
-        medians = {name: statistics.median(taken) for name, taken in times.items()}
-        loop = medians["hand-written orjson loop, same checks"]
-        print(f"{rows:,} rows, {rounds} rounds, {size_mb(folder):.0f} MB out")
-        print("| what | median s | rows/s | x the loop's time | peak MB |\n|---|---|---|---|---|")
-        for name, median in medians.items():
-            speed = f"{rows / median:,.0f}"
-            print(f"| {name} | {median:.2f} | {speed} | {median / loop:.2f} | {peaks[name]:.0f} |")
+        print(f"{rows:,} rows, {rounds} rounds, {size_mb(folder):.0f} MB out, medians")
+        print("| what | s | CPU s | rows/CPU s | x the loop's CPU s | peak MB |")
+        print("|---|---|---|---|---|---|")
+        loop = statistics.median(one.cpu_s for one in taken[LOOP])
+        for name, found in taken.items():
+            wall, cpu = (statistics.median(column) for column in list(zip(*found, strict=True))[:2])
+            peak = max(one.peak_mb for one in found)
+            speed = f"{rows / cpu:,.0f}"
+            print(f"| {name} | {wall:.2f} | {cpu:.2f} | {speed} | {cpu / loop:.2f} | {peak:.0f} |")
 
 
 def compare(folder: Path) -> None:
@@ -279,22 +279,32 @@ def size_mb(folder: Path) -> float:
     return sum((folder / f"{split}.jsonl").stat().st_size for split in ("train", "test")) / 1e6
 
 
-def run(name: str, folder: Path, rows: int) -> tuple[float, float]:
-    """Return the seconds and the peak megabytes of a subject in a new process."""
+class Taken(NamedTuple):
+    """What a subject took; its processor's seconds say more where a machine is shared."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def run(name: str, folder: Path, rows: int) -> Taken:
+    """Return what a subject takes in a new process."""
     command = [sys.executable, __file__, "--subject", name, str(folder), str(rows)]
     began = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     _, errors = process.communicate()
-    taken_s = time.perf_counter() - began
+    wall_s = time.perf_counter() - began
     if process.returncode:
         raise SystemExit(f"{name}: {errors.decode()[-2000:]}")
-    return taken_s, float(errors.split()[-1]) / 1000  # Linux counts in KiB
+    cpu_s, peak_kib = errors.split()[-2:]
+    return Taken(wall_s, float(cpu_s), float(peak_kib) / 1000)  # Linux counts in KiB
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--subject"]:
         SUBJECTS[sys.argv[2]](Path(sys.argv[3]), int(sys.argv[4]))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        print(used.ru_utime + used.ru_stime, used.ru_maxrss, file=sys.stderr)
     else:
         numbers = [int(argument) for argument in sys.argv[1:]]
         main(*(numbers + [3, ROWS][len(numbers) :]))
