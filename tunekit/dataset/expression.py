@@ -22,16 +22,13 @@ from tunekit.model import Problem
 
 Test = Callable[[Mapping[str, Any]], bool]
 
-_TOKEN = re.compile(
-    r"""(?:
-      (?P<column>`[^`]+`)
-    | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
-    | (?P<number>-?(?:[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?))(?!\w)
-    | (?P<word>[^\W\d]\w*)
-    | (?P<sign>==|!=|<=|>=|<|>|\(|\)|\[|\]|,)
-    )""",
-    re.VERBOSE | re.DOTALL,
-)
+_GRAMMAR = r"""(?:
+  (?P<column>`[^`]+`)
+| (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+| (?P<number>-?(?:[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?))(?!\w)
+| (?P<word>[^\W\d]\w*)
+| (?P<sign>==|!=|<=|>=|<|>|\(|\)|\[|\]|,)
+)"""
 _SPACE = re.compile(r"\s+")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
@@ -96,10 +93,11 @@ def parse_filter(text: str) -> Filter | Problem:
 
 
 def _tokens(text: str) -> list[_Token]:
+    token = re.compile(_GRAMMAR, re.VERBOSE | re.DOTALL)
     found: list[_Token] = []
     at = 0
     while (start := _at_next(text, at)) < len(text):
-        match = _TOKEN.match(text, start)
+        match = token.match(text, start)
         if match is None or match.lastgroup is None:
             if text[start] in "\"'`":
                 raise _Fault(f"a {text[start]} that is not closed", start)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from tunekit.dataset.fastjson import loads
 from tunekit.dataset.jsontext import Window, fault_of
 from tunekit.dataset.sources import BadSource, FileSource, Reader, Row
 from tunekit.model import Location, Problem
@@ -25,6 +24,8 @@ class JsonLines(FileSource):
     kind = "jsonl"
 
     def rows(self) -> Iterator[Row]:
+        from tunekit.dataset.fastjson import loads
+
         new = tuple.__new__  # half the time of Row(...)
         for line, raw in self._lines():
             try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from tunekit.dataset.fastjson import append_newline, dumps
-from tunekit.model import Example, OnRow, SplitInfo
+from tunekit.model import Example, OnRow, SplitInfo, Turn
 
 _LONGEST = 64  # buckets: more than any row has bits of length
 
@@ -21,26 +22,31 @@ class Measure:
         self._tokens = 0
         self._buckets = [0] * _LONGEST
         self._hash = hashlib.sha256()
-        self._update = self._hash.update
 
-    def add(self, example: Example) -> None:
-        """Take in one example as its canonical line."""
-        prompt, response, _, _, rejected, turns, ready_made = example
-        if rejected is None and not turns and ready_made is None:
-            line = dumps({"prompt": prompt, "response": response}, option=append_newline)
-            characters = len(prompt) + len(response)
-        else:
-            line = canonical(example)
-            characters = len(prompt) + len(response) + len(rejected or "")
-        self._update(line)
-        tokens = (characters + 2) >> 2  # `estimated_tokens`, without a call for every row
-        self.rows += 1
+    def add(self, examples: Sequence[Example]) -> None:
+        """Take in examples as their canonical lines; many at once take half the time of each."""
+        lines: list[bytes] = []
+        buckets, all_tokens, characters = self._buckets, [], 0
+        for prompt, response, _, _, rejected, turns, raw in examples:
+            length = len(prompt) + len(response)
+            if rejected is None and not turns and raw is None:
+                line = dumps({"prompt": prompt, "response": response}, option=append_newline)
+            else:
+                line = _canonical(prompt, response, rejected, turns, raw)
+                length += len(rejected or "")
+            lines.append(line)
+            characters += length
+            tokens = (length + 2) >> 2  # `estimated_tokens`, without a call for every row
+            all_tokens.append(tokens)
+            buckets[tokens.bit_length()] += 1
+        self._hash.update(b"".join(lines))
+        self.rows += len(lines)
         self._characters += characters
-        self._tokens += tokens
-        self._buckets[tokens.bit_length()] += 1
+        self._tokens += sum(all_tokens)
         if self._on_row:
-            row_hash = hashlib.blake2b(line, digest_size=8).digest()
-            self._on_row(self._split, row_hash, tokens)
+            for line, tokens in zip(lines, all_tokens, strict=True):
+                row_hash = hashlib.blake2b(line, digest_size=8).digest()
+                self._on_row(self._split, row_hash, tokens)
 
     def info(self) -> SplitInfo:
         used = max((place for place, rows in enumerate(self._buckets, 1) if rows), default=0)
@@ -53,16 +59,16 @@ class Measure:
         )
 
 
-def canonical(example: Example) -> bytes:
+def _canonical(
+    prompt: str, response: str, rejected: str | None, turns: Sequence[Turn], raw: bytes | None
+) -> bytes:
     """Return the line that a digest hashes: a ready-made one as it is, else JSON, keys sorted."""
-    if example.raw is not None:
-        return example.raw + b"\n"
-    if not example.turns:
-        prompt, response, rejected = example.prompt, example.response, example.rejected
-        if rejected is None:
-            return dumps({"prompt": prompt, "response": response}, option=append_newline)
-        content = {"prompt": prompt, "rejected": rejected, "response": response}
-        return dumps(content, option=append_newline)
-    turns = [[turn.role, turn.text] for turn in example.turns]
-    last = {"rejected": example.rejected, "response": example.response, "turns": turns}
-    return dumps(last, option=append_newline)
+    if raw is not None:
+        return raw + b"\n"
+    if turns:
+        said = [[turn.role, turn.text] for turn in turns]
+        line = {"rejected": rejected, "response": response, "turns": said}
+        return dumps(line, option=append_newline)
+    return dumps(
+        {"prompt": prompt, "rejected": rejected, "response": response}, option=append_newline
+    )

@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tunekit.dataset.checks import open_source
-from tunekit.dataset.fastjson import loads
 from tunekit.dataset.gcs import CloudStorage
-from tunekit.dataset.measure import Measure
-from tunekit.dataset.pipeline import Pipeline
 from tunekit.dataset.readymade import example_of
 from tunekit.dataset.sources import BadSource, OutOfReach
 from tunekit.errors import DataError, StalePlan
@@ -92,6 +89,10 @@ def prepare(
     )
 
 
+# How many rows are measured at once.
+_BATCH_ROWS = 32
+
+
 class _Audience(NamedTuple):
     """Who is told of every row while a data set is prepared."""
 
@@ -100,6 +101,10 @@ class _Audience(NamedTuple):
 
 
 def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> dict[str, SplitInfo]:
+    # Imported where rows are read: most commands read none.
+    from tunekit.dataset.measure import Measure
+    from tunekit.dataset.pipeline import Pipeline
+
     pipeline = Pipeline.of(experiment, root=root)
     splits = pipeline.splits()
     preflight, on_row = audience
@@ -108,11 +113,13 @@ def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> dict[s
     before = 0
     for name, part in splits.items():
         measured = Measure(name, on_row)
-        add, see = measured.add, preflight.see if preflight else None
-        for example, values in islice(pairs, len(part)):
-            add(example)
+        see = preflight.see if preflight else None
+        rows = islice(pairs, len(part))
+        while batch := list(islice(rows, _BATCH_ROWS)):
+            measured.add([example for example, _ in batch])
             if see:
-                see(name, example, values)
+                for example, values in batch:
+                    see(name, example, values)
         found[name] = measured.info()
         before += measured.rows
         if measured.rows < len(part):
@@ -123,11 +130,14 @@ def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> dict[s
 
 
 def _measured_objects(experiment: Experiment, _: Path, audience: _Audience) -> dict[str, SplitInfo]:
+    from tunekit.dataset.fastjson import loads
+    from tunekit.dataset.measure import Measure
+
     found: dict[str, SplitInfo] = {}
     for split, uri in experiment.dataset.source.objects().items():
         measured = Measure(split, audience.on_row)
         for example in _ready_made(experiment, split):
-            measured.add(example)
+            measured.add([example])
             if audience.preflight:
                 audience.preflight.see(split, example, loads(example.raw or b""))
         found[split] = measured.info()
@@ -188,6 +198,8 @@ def preview(
             raise _no_such_split(split, objects)
         with closing(_ready_made(experiment, split)) as examples:
             return list(islice(examples, max(rows, 0)))
+    from tunekit.dataset.pipeline import Pipeline
+
     pipeline = Pipeline.of(experiment, root=root)
     splits = pipeline.splits()
     if split not in splits:
@@ -206,10 +218,12 @@ def _read(
 
 
 def _checked(experiment: Experiment, root: Path, split: str, info: SplitInfo) -> Iterator[Example]:
+    from tunekit.dataset.measure import Measure
+
     measured = Measure(split)
     try:
         for example in _again(experiment, root, split):
-            measured.add(example)
+            measured.add([example])
             yield example
     except OutOfReach:
         raise
@@ -225,6 +239,8 @@ def _again(experiment: Experiment, root: Path, split: str) -> Iterator[Example]:
     if experiment.dataset.source.objects():
         yield from _ready_made(experiment, split)
         return
+    from tunekit.dataset.pipeline import Pipeline
+
     pipeline = Pipeline.of(experiment, root=root)
     for example, _ in pipeline.pairs([pipeline.splits()[split]], with_rows=False):
         yield example

@@ -23,7 +23,7 @@ from tunekit.providers.base import Progress
 from tunekit.providers.google.credentials import CLOUD_PLATFORM, credentials, login_command
 from tunekit.providers.google.faults import Advice, Refused
 from tunekit.providers.google.rest import Rest
-from tunekit.providers.vertex import answers, checks, doctor, limits, rows, wire
+from tunekit.providers.vertex import answers, checks, doctor, limits, wire
 from tunekit.providers.vertex.cleanup import Cleanup
 from tunekit.providers.vertex.gapic import Clients
 from tunekit.providers.vertex.generation import Generator
@@ -188,6 +188,8 @@ class VertexProvider:
         problem = next(self._profile.problems(needs_bucket=True), None)
         if problem is not None:
             raise ProviderError(str(problem))
+        from tunekit.providers.vertex import rows  # brings orjson, which nothing else needs
+
         system = job.dataset.system_instruction
         lines = (
             rows.line_of(example, method=job.method, system_instruction=system)
