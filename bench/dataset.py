@@ -28,15 +28,19 @@ from typing import Any, NamedTuple
 ROWS = 209_261
 LONGEST = 100_000
 TEMPLATE = "Mask the personal identifiable information below.\n\nInput:\n{input}\n\nOutput:\n"
-WORDS = "please call write to about order account the a and of from will in Zürich 東京 é".split()  # noqa: SIM905
+WORDS = "please call write to about order account the a and of from will in with by on".split()  # noqa: SIM905
+FOREIGN = ["Zürich", "東京", "é", "שלום", "🙂"]
 
 
 def make(folder: Path, rows: int) -> None:
-    """Write the table: about 200 + 200 characters a row, with quotes, accents, line breaks."""
+    """Write the table: about 200 + 200 characters a row, with quotes, line breaks, and
+    in every third one something that is not ASCII."""
     import orjson
 
     rng = random.Random(7)
-    text = [" ".join(rng.choices(WORDS, k=36)) for _ in range(997)]
+    text = [" ".join(rng.choices(WORDS, k=40)) for _ in range(997)]
+    for number in range(0, 997, 3):
+        text[number] += f" {rng.choice(FOREIGN)}"
     with (folder / "data.jsonl").open("wb") as file:
         for number in range(rows):
             body = text[number % 997]
@@ -121,32 +125,35 @@ def orjson_loop(folder: Path, rows: int) -> None:
 
 
 class Writer:
-    """Checks rows as the loop above does, and writes them."""
+    """Checks rows as the loop above does, and writes them. `see` has only local names, as it."""
 
     def __init__(self, folder: Path) -> None:
         from tunekit.providers.vertex.rows import line_of
 
         self.files = {n: out(folder, n, "tunekit").open("wb") for n in ("train", "test")}
-        self.line_of = line_of
-        self.seen: set[bytes] = set()
-        self.trained: set[bytes] = set()
         self.findings: list[tuple[str, int]] = []
+        writes = {name: file.write for name, file in self.files.items()}
+        seen: set[bytes] = set()
+        trained: set[bytes] = set()
+        find = self.findings.append
 
-    def see(self, split: str, example: Any, raw: Mapping[str, Any]) -> None:
-        prompt, response = example.prompt, example.response
-        if not example.source.strip() or not response.strip():
-            self.findings.append(("empty", example.line))
-        if len(prompt) + len(response) > LONGEST:
-            self.findings.append(("long", example.line))
-        key = hashlib.blake2b(prompt.encode(), digest_size=8).digest()
-        if key in self.seen:
-            self.findings.append(("twice", example.line))
-        self.seen.add(key)
-        if split == "train":
-            self.trained.add(key)
-        elif key in self.trained:
-            self.findings.append(("leak", example.line))
-        self.files[split].write(self.line_of(example, method="supervised", system_instruction=None))
+        def see(split: str, example: Any, raw: Mapping[str, Any]) -> None:
+            prompt, response, text, number, *_ = example
+            if not text.strip() or not response.strip():
+                find(("empty", number))
+            if len(prompt) + len(response) > LONGEST:
+                find(("long", number))
+            key = hashlib.blake2b(prompt.encode(), digest_size=8).digest()
+            if key in seen:
+                find(("twice", number))
+            seen.add(key)
+            if split == "train":
+                trained.add(key)
+            elif key in trained:
+                find(("leak", number))
+            writes[split](line_of(example, method="supervised", system_instruction=None))
+
+        self.see = see
 
 
 def tunekit(folder: Path, rows: int, seed: int | None = None) -> None:

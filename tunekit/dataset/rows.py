@@ -87,9 +87,12 @@ def _tabular(template: Template, columns: Mapping[str, str], answers: list[str])
         try:
             text, response, *_ = fetch(values)
             prompt = "".join((before, text, after))
-            # Refuses half surrogate pairs, and keeps the UTF-8 for whoever encodes the text next.
-            dumps(prompt)
-            if type(response) is str and dumps(response):
+            if type(response) is str:
+                # Refuses half surrogate pairs, and keeps the UTF-8 for who encodes the text next.
+                if not prompt.isascii():
+                    dumps(prompt)
+                if not response.isascii():
+                    dumps(response)
                 return new(Example, (prompt, response, text, line, None, (), None))
         except (KeyError, TypeError):
             pass
