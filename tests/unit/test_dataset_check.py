@@ -128,17 +128,11 @@ def test_faults_of_the_spec_and_of_the_source_come_together(tmp_path: Path) -> N
     ]
 
 
-def test_sources_of_later_versions_are_refused_plainly(tmp_path: Path) -> None:
-    experiment = make_experiment(source=Source(hub="ai4privacy/pii-masking-200k"))
-    message = (
-        f"{place('dataset.source')}: dataset.source.hub: this version reads files only; "
-        "give path: FILE; hub sources come in a later version"
-    )
-    assert [str(problem) for problem in dataset.check(experiment, root=tmp_path)] == [message]
-    for function in (dataset.prepare, dataset.source_key):
-        with pytest.raises(DataError) as caught:
-            function(experiment, root=tmp_path)
-        assert str(caught.value) == message
+@pytest.mark.parametrize("source", [Source(hub="o/n"), Source(gcs="gs://b/t.csv", is_table=True)])
+def test_what_is_elsewhere_is_checked_as_written_only(tmp_path: Path, source: Source) -> None:
+    assert dataset.check(make_experiment(source=source), root=tmp_path) == []
+    (problem,) = dataset.check(make_experiment(source=source, prompt="{inptu}"), root=tmp_path)
+    assert str(problem).startswith(place("dataset.prompt"))
 
 
 def test_one_prompt_is_rendered_by_hand() -> None:

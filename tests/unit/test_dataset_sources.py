@@ -15,6 +15,7 @@ from tests.unit.datasets import make_experiment, place, read_all, write_rows
 from tunekit import dataset
 from tunekit.dataset import jsontext
 from tunekit.dataset.formats import JsonArray
+from tunekit.dataset.sources import LocalFile
 from tunekit.errors import DataError
 
 NASTY = [
@@ -273,7 +274,7 @@ def test_a_json_array_reads_the_same_in_pieces_of_any_size(
         indent = rng.choice([None, 0, 3])
         path.write_bytes(json.dumps(values, ensure_ascii=ascii_only, indent=indent).encode())
         monkeypatch.setattr(jsontext, "_CHUNK_CHARACTERS", rng.choice([1, 2, 3, 10, 50, 1000]))
-        rows = list(JsonArray(path, "data.json").rows())
+        rows = list(JsonArray(LocalFile(path), "data.json").rows())
         assert [dict(row.values) for row in rows] == values, trial
 
 
@@ -342,22 +343,30 @@ def test_a_bad_csv_row_is_named_by_file_and_line(tmp_path: Path, text: str, mess
     assert str(caught.value) == f"data.csv{message}"
 
 
-SUPPORTED = "supported are .jsonl, .ndjson, .json, .csv, all as UTF-8"
+ENDINGS = ".jsonl, .ndjson, .json, .csv, .tsv, .parquet, each also as .gz or .zst"
+SUPPORTED = f"supported are {ENDINGS}, all text as UTF-8"
 BELOW = "name a file below the project's root"
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("data.tsv", f"data.tsv has no known ending; {SUPPORTED}"),
-        ("data.parquet", f"data.parquet has no known ending; {SUPPORTED}"),
-        ("data.jsonl.gz", f"data.jsonl.gz has no known ending; {SUPPORTED}"),
+        ("data.xlsx", f"data.xlsx has no known ending; {SUPPORTED}"),
+        ("data.gz", f"data.gz has no known ending; {SUPPORTED}"),
+        ("data.jsonl.bz2", f"data.jsonl.bz2 has no known ending; {SUPPORTED}"),
+        ("data.jsonl.gz.gz", f"data.jsonl.gz.gz has no known ending; {SUPPORTED}"),
         ("data", f"data has no known ending; {SUPPORTED}"),
         ("gone.csv", "gone.csv does not exist; paths are relative to the project's root"),
-        ("folder.json", ("folder.json is not a file; name one that ends in "
-         ".jsonl, .ndjson, .json, .csv")),
-        ("pipe.jsonl", ("pipe.jsonl is not a file; name one that ends in "
-         ".jsonl, .ndjson, .json, .csv")),
+        ("folder.json", f"folder.json is not a file; name one that ends in {ENDINGS}"),
+        ("pipe.jsonl", f"pipe.jsonl is not a file; name one that ends in {ENDINGS}"),
+        ("folder.json/", f"folder.json/ is not a file; name one that ends in {ENDINGS}"),
+        ("folder", ("folder is a folder that datasets did not save; "
+         "name its files, e.g. folder/*.jsonl")),
+        ("*.csv", "*.csv matches no file; paths are relative to the project's root"),
+        ("pipe.json*", f"pipe.jsonl is not a file; name one that ends in {ENDINGS}"),
+        ("folder/*", f"folder/notes.txt has no known ending; {SUPPORTED}"),
+        ("../*.jsonl", f"../*.jsonl leads out of the project; {BELOW}"),
+        ("lin?.jsonl", f"link.jsonl leads out of the project; {BELOW}"),
         ("/etc/passwd", "the path is absolute; write it relative to the project's root"),
         ("../out.jsonl", f"../out.jsonl leads out of the project; {BELOW}"),
         ("folder.json/../../out.jsonl",
@@ -373,6 +382,8 @@ def test_a_source_that_is_no_file_of_the_project_is_refused(
 ) -> None:
     root = tmp_path / "project"
     (root / "folder.json").mkdir(parents=True)
+    (root / "folder").mkdir()
+    (root / "folder/notes.txt").write_text("")
     (tmp_path / "out.jsonl").write_text(OK)
     (root / "link.jsonl").symlink_to(tmp_path / "out.jsonl")
     (root / "loop.jsonl").symlink_to("loop.jsonl")

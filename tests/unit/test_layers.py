@@ -53,6 +53,9 @@ HOMES = {
     "google": "providers",
     "requests": "providers",
     "urllib3": "providers",
+    "datasets": "dataset",
+    "huggingface_hub": "dataset",
+    "pyarrow": "dataset",
     "starlette": "emulator",
     "uvicorn": "emulator",
 }
@@ -65,6 +68,7 @@ ALSO = {
 HEAVY = (
     *("pandas", "numpy", "scipy", "sklearn", "datasets", "sqlite_utils", "jsonschema"),
     *("google", "vertexai", "plotext", "requests", "httpx", "starlette", "uvicorn"),
+    *("pyarrow", "huggingface_hub"),
 )
 
 

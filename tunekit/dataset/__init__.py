@@ -5,7 +5,18 @@ Only a shuffle holds rows in memory, and only those that a split uses.
 """
 
 from tunekit.dataset.checks import check
+from tunekit.dataset.hub import pinned, resolve
 from tunekit.dataset.prepared import from_record, prepare, preview, source_key, to_record
 from tunekit.dataset.render import render
 
-__all__ = ["check", "from_record", "prepare", "preview", "render", "source_key", "to_record"]
+__all__ = [
+    "check",
+    "from_record",
+    "pinned",
+    "prepare",
+    "preview",
+    "render",
+    "resolve",
+    "source_key",
+    "to_record",
+]

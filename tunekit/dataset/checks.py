@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tunekit.dataset.expression import Filter, parse_filter
-from tunekit.dataset.formats import open_file
+from tunekit.dataset.opening import open_source
 from tunekit.dataset.sources import BadSource, Reader
 from tunekit.dataset.split import split_problems
 from tunekit.dataset.template import Template, parse_template, suggestion
@@ -23,8 +23,8 @@ _LONGEST_COLUMN_SHOWN = 40
 def check(experiment: Experiment, *, root: Path) -> list[Problem]:
     """Return every fault that shows in the spec and the source's head; never raises for one."""
     problems = spec_problems(experiment)
-    if experiment.dataset.source.gcs is not None:
-        return problems  # to look at the object is for `plan`: this needs no network
+    if experiment.dataset.source.path is None:
+        return problems  # to look at what is elsewhere is for `plan`: this needs no network
     try:
         reader = open_source(experiment, root=root)
         problems += column_problems(experiment, reader)
@@ -36,7 +36,7 @@ def check(experiment: Experiment, *, root: Path) -> list[Problem]:
 def spec_problems(experiment: Experiment) -> list[Problem]:
     """Return what is wrong with `dataset` as written, each at its key; opens nothing."""
     spec = experiment.dataset
-    if spec.source.gcs is not None:
+    if spec.source.objects():
         return []
     is_tabular = spec.messages is None and spec.ready_made is None
     problems = [
@@ -86,25 +86,12 @@ def parsed_prompt(experiment: Experiment) -> tuple[Template, list[Problem]]:
     return parse_template(spec.prompt, spec.columns, answers=answers_of(experiment))
 
 
-def open_source(experiment: Experiment, *, root: Path) -> Reader:
-    """Return the reader of the experiment's source; BadSource if there can be none."""
-    source = experiment.dataset.source
-    if source.path is not None:
-        where = experiment.at("dataset.source.path")
-        return open_file(source.path, root=root, where=where)
-    if source.hub is not None:
-        key, fact = "dataset.source.hub", "dataset.source.hub: this version reads files only"
-    else:
-        key, fact = "dataset.source", "dataset.source names no file"
-    remedy = "give path: FILE; hub sources come in a later version"
-    raise BadSource(Problem(fact, remedy, experiment.at(key)))
-
-
 def column_problems(experiment: Experiment, reader: Reader) -> list[Problem]:
     """Return which mapped columns the source's head lacks; BadSource if it can't be read."""
     known = reader.columns()
     if not known:
-        where = experiment.at("dataset.source.path")
+        kind = next(k for k in ("path", "hub", "gcs") if getattr(experiment.dataset.source, k))
+        where = experiment.at(f"dataset.source.{kind}")
         return [Problem(f"{reader.name} has no rows", "add rows or name another source", where)]
     return [
         Problem(

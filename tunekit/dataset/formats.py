@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
+from pathlib import PurePosixPath
+from typing import ClassVar
 
+from tunekit.dataset.columnar import Parquet
 from tunekit.dataset.jsontext import Window, fault_of
-from tunekit.dataset.sources import BadSource, FileSource, Reader, Row
-from tunekit.model import Location, Problem
+from tunekit.dataset.packing import PACKINGS
+from tunekit.dataset.sources import BadSource, FileSource, Row, Stored
 
 _BOM = b"\xef\xbb\xbf"
 # The csv module takes a C long; this is the largest that fits everywhere.
@@ -36,7 +37,7 @@ class JsonLines(FileSource):
                 raise self.fault(line, fault_of(error), "each line must be one object") from None
             except TypeError:
                 raise self.fault(line, "not a JSON object", "each line must be one") from None
-            yield new(Row, (line, values, raw))
+            yield new(Row, (line, values, raw, ""))
 
     def count(self, limit: int | None = None) -> int:
         """Return how many lines are not blank, counting up to `limit`, without parsing them."""
@@ -109,6 +110,8 @@ class Csv(FileSource):
     """Comma-separated values as RFC 4180 has them, the first row naming the columns."""
 
     kind = "csv"
+    delimiter: ClassVar[str] = ","
+    separator: ClassVar[str] = "comma"
 
     def rows(self) -> Iterator[Row]:
         records = self._records()
@@ -119,7 +122,7 @@ class Csv(FileSource):
                 raise self.fault(
                     line,
                     f"{_number(len(fields), 'field')} where the header has {width}",
-                    'a value with a comma, quote or line end must be in "quotes"',
+                    f'a value with a {self.separator}, quote or line end must be in "quotes"',
                 )
             yield Row(line, dict(zip(header, fields, strict=True)))
 
@@ -152,7 +155,7 @@ class Csv(FileSource):
 
         csv.field_size_limit(_LONGEST_CSV_FIELD)
         with self.opened_text() as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(file, delimiter=self.delimiter, strict=True)
             while True:
                 line = reader.line_num + 1
                 try:
@@ -160,49 +163,44 @@ class Csv(FileSource):
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    raise self.fault(
-                        line, f"not valid CSV ({error})", 'write a quote inside a value as ""'
-                    ) from None
+                    fact = f"not valid {self.kind.upper()} ({error})"
+                    raise self.fault(line, fact, 'write a quote inside a value as ""') from None
                 if fields:
                     yield line, fields
 
 
-_READERS: Mapping[str, type[JsonLines] | type[JsonArray] | type[Csv]] = {
+class Tsv(Csv):
+    """Tab-separated values, quoted as in CSV, the first row naming the columns."""
+
+    kind = "tsv"
+    delimiter = "\t"
+    separator = "tab"
+
+
+_READERS: Mapping[str, type[FileSource]] = {
     ".jsonl": JsonLines,
     ".ndjson": JsonLines,
     ".json": JsonArray,
     ".csv": Csv,
+    ".tsv": Tsv,
+    ".parquet": Parquet,
 }
+SUPPORTED = f"{', '.join(_READERS)}, each also as .gz or .zst"
 
 
-def open_file(name: str, *, root: Path, where: Location) -> Reader:
-    """Return the reader of a file below `root`; BadSource at `where` if there can be none."""
+def reader_of(name: str, stored: Stored) -> FileSource | None:
+    """Return the reader that a file's name asks for, None where its ending is not known."""
+    plain, ending = _split_ending(name)
+    packing = PACKINGS.get(ending, "")
+    if packing:
+        ending = _split_ending(plain)[1]
+    reader = _READERS.get(ending)
+    return None if reader is None else reader(stored, name, packing)
 
-    def refuse(fact: str, remedy: str) -> BadSource:
-        return BadSource(Problem(f"dataset.source.path: {fact}", remedy, where))
 
-    if Path(name).is_absolute():
-        raise refuse("the path is absolute", "write it relative to the project's root")
-    try:
-        path = (root / name).resolve()
-        if os.path.lexists(root / name):
-            os.stat(root / name)  # where `resolve` lets a loop of links pass, this does not
-        is_inside = path.is_relative_to(root.resolve())
-        is_there, is_file = path.exists(), path.is_file()
-    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL, a name too long
-        raise refuse("not a path that can be opened", "name a file below the root") from None
-    if not is_inside:
-        raise refuse(f"{name} leads out of the project", "name a file below the project's root")
-    reader = _READERS.get(Path(name).suffix.lower())
-    if reader is None:
-        raise refuse(
-            f"{name} has no known ending", f"supported are {', '.join(_READERS)}, all as UTF-8"
-        )
-    if not is_there:
-        raise refuse(f"{name} does not exist", "paths are relative to the project's root")
-    if not is_file:
-        raise refuse(f"{name} is not a file", f"name one that ends in {', '.join(_READERS)}")
-    return reader(path, name)
+def _split_ending(name: str) -> tuple[str, str]:
+    suffix = PurePosixPath(name).suffix
+    return name.removesuffix(suffix), suffix.lower()
 
 
 def _number(count: int, noun: str) -> str:

@@ -7,11 +7,13 @@ Credentials; with STORAGE_EMULATOR_HOST in the environment it asks that host, wi
 from __future__ import annotations
 
 import base64
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from tunekit.dataset.sources import BadSource, OutOfReach
 from tunekit.errors import MissingExtra
@@ -75,7 +77,7 @@ class CloudStorage:
         """
         left = b""
         number = 0
-        for piece in self._pieces(uri):
+        for piece in self.pieces(uri):
             *whole, left = (left + piece).split(b"\n")
             for raw in whole:
                 number += 1
@@ -97,7 +99,8 @@ class CloudStorage:
         encoding = blob.content_encoding or ""
         return _Found(blob, blob.generation, int(blob.size), str(blob.crc32c), encoding)
 
-    def _pieces(self, uri: str) -> Iterator[bytes]:
+    def pieces(self, uri: str) -> Iterator[bytes]:
+        """Yield the object's bytes, 4 MiB at a time; the faults are those of `lines`."""
         import google_crc32c
 
         found = self._found(uri)
@@ -128,6 +131,46 @@ class CloudStorage:
         if base64.b64encode(checksum.digest()).decode() != found.crc32c:
             fact = "what was read does not have the object's checksum"
             raise OutOfReach(Problem(fact, "try again", Location(uri)))
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a file to read from its beginning, checked against its checksum at the end."""
+
+    uri: str
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        with CloudStorage() as storage:
+            raw = _Pieces(storage.pieces(self.uri))
+            with io.BufferedReader(raw, _CHUNK_BYTES) as file:
+                yield file
+
+    def identity(self) -> list[str]:
+        """Return what `CloudStorage.identity` does."""
+        with CloudStorage() as storage:
+            return storage.identity(self.uri)
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces of bytes as a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._left:
+            self._left = memoryview(next(self._pieces, b""))
+        view = memoryview(buffer).cast("B")
+        size_bytes = min(len(view), len(self._left))
+        view[:size_bytes] = self._left[:size_bytes]
+        self._left = self._left[size_bytes:]
+        return size_bytes
 
 
 def _connected() -> Any:

@@ -17,8 +17,9 @@ from random import Random
 from typing import Any
 
 from tunekit.dataset.assign import grouped, stratified
-from tunekit.dataset.checks import column_problems, open_source, parsed_prompt, spec_problems
+from tunekit.dataset.checks import column_problems, parsed_prompt, spec_problems
 from tunekit.dataset.expression import Filter, Unorderable, parse_filter
+from tunekit.dataset.opening import open_source
 from tunekit.dataset.rows import BadRow, Renderer, renderer, text_of
 from tunekit.dataset.sources import BadSource, Reader, Row
 from tunekit.dataset.spill import reordered
@@ -119,7 +120,9 @@ class Pipeline:
                 is_kept = keeps(row.values)
             except Unorderable as error:
                 remedy = "mend the row, or leave it out with `is empty` or =="
-                raise BadRow(error.fact, remedy).at(self.reader.name, row.line) from None
+                raise BadRow(error.fact, remedy).at(
+                    row.file or self.reader.name, row.line
+                ) from None
             if is_kept:
                 yield row
 
@@ -167,13 +170,13 @@ class Pipeline:
         try:
             return text_of(row.values, column)
         except BadRow as bad:
-            raise bad.at(self.reader.name, row.line) from None
+            raise bad.at(row.file or self.reader.name, row.line) from None
 
     def _example(self, row: Row) -> Example:
         try:
             return self.render(row)
         except BadRow as bad:
-            raise bad.at(self.reader.name, row.line) from None
+            raise bad.at(row.file or self.reader.name, row.line) from None
 
     def _pairs(self, rows: Iterator[Row]) -> Iterator[Pair]:
         render = self.render
@@ -181,7 +184,7 @@ class Pipeline:
             try:
                 example = render(row)
             except BadRow as bad:
-                raise bad.at(self.reader.name, row.line) from None
+                raise bad.at(row.file or self.reader.name, row.line) from None
             yield example, row.values
 
     def _plain_pair(self, row: Row, *, with_rows: bool) -> tuple[Any, ...]:

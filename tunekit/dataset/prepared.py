@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunekit.dataset.checks import open_source
 from tunekit.dataset.gcs import CloudStorage
+from tunekit.dataset.opening import open_source
 from tunekit.dataset.readymade import example_of
 from tunekit.dataset.sources import BadSource, OutOfReach
 from tunekit.errors import DataError, StalePlan

@@ -9,12 +9,13 @@ import hashlib
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, TextIO
+from typing import Any, BinaryIO, ClassVar, NamedTuple, Protocol, TextIO, cast
 
+from tunekit.dataset.packing import Damaged, unpacked
 from tunekit.errors import DataError
 from tunekit.model import Location, Problem
 
@@ -25,12 +26,14 @@ HEAD_ROWS = 20
 class Row(NamedTuple):
     """One record of a source; `line` counts from 1 and is where the record starts.
 
-    `raw` is the line itself, without its end, where a record is one of JSON.
+    `raw` is the line itself, without its end, where a record is one of JSON. In a table that has no
+    lines, `line` is the record's number. `file` is set where a source is many.
     """
 
     line: int
     values: Mapping[str, Any]
     raw: bytes | None = None
+    file: str = ""
 
 
 class BadSource(DataError):
@@ -67,12 +70,65 @@ class Reader(Protocol):
         """Return strings that are equal only where the rows are; must not parse them."""
 
 
+class Rows(Protocol):
+    """A table that is found; a Reader without its name and identity."""
+
+    def rows(self) -> Iterator[Row]: ...
+
+    def columns(self) -> Sequence[str]: ...
+
+    def count(self, limit: int | None = None) -> int: ...
+
+
+class FoundLater(ABC):
+    """A source whose table is looked for when it is first read, as `_opened`."""
+
+    @property
+    @abstractmethod
+    def _opened(self) -> Rows: ...
+
+    def rows(self) -> Iterator[Row]:
+        return self._opened.rows()
+
+    def columns(self) -> Sequence[str]:
+        return self._opened.columns()
+
+    def count(self, limit: int | None = None) -> int:
+        return self._opened.count(limit)
+
+
+class Stored(Protocol):
+    """Where the bytes of a file lie."""
+
+    def opened(self) -> AbstractContextManager[BinaryIO]:
+        """Open the bytes from the beginning; OSError or BadSource if they can't be read."""
+
+    def identity(self) -> list[str]:
+        """Return strings that are equal only where the bytes are."""
+
+
 @dataclass(frozen=True)
-class FileSource(ABC):
-    """A file on this machine. `name` is its path as the spec has it, for messages."""
+class LocalFile:
+    """A file on this machine."""
 
     path: Path
+
+    def opened(self) -> AbstractContextManager[BinaryIO]:
+        return self.path.open("rb")
+
+    def identity(self) -> list[str]:
+        with self.opened() as file:
+            digest = hashlib.file_digest(cast(io.BufferedReader, file), "sha256")
+        return [digest.hexdigest()]
+
+
+@dataclass(frozen=True)
+class FileSource(ABC):
+    """A file with rows. `name` is its path as the spec has it, for messages."""
+
+    stored: Stored
     name: str
+    packing: str = ""
 
     kind: ClassVar[str]
 
@@ -82,39 +138,43 @@ class FileSource(ABC):
 
     def columns(self) -> Sequence[str]:
         """Return the keys of the first rows, in order of appearance."""
-        head = islice(self.rows(), HEAD_ROWS)
-        return list(dict.fromkeys(key for row in head for key in row.values))
+        with closing(self.rows()) as rows:  # type: ignore[type-var]
+            return list(dict.fromkeys(key for row in islice(rows, HEAD_ROWS) for key in row.values))
 
     def count(self, limit: int | None = None) -> int:
         """Return how many rows there are, counting up to `limit`."""
         return sum(1 for _ in islice(self.rows(), limit))
 
     def identity(self) -> list[str]:
-        """Return the format and the SHA-256 of the bytes."""
-        with self.opened_binary() as file:
-            return [self.kind, hashlib.file_digest(file, "sha256").hexdigest()]
+        """Return the format and the SHA-256 of the bytes as they lie there, packed or not."""
+        try:
+            kind = f"{self.kind}+{self.packing}" if self.packing else self.kind
+            return [kind, *self.stored.identity()]
+        except OSError as error:
+            raise self._unreadable(error) from None
 
     def fault(self, line: int, fact: str, remedy: str = "") -> BadSource:
         return BadSource(Problem(fact, remedy, Location(self.name, line)))
 
     @contextmanager
-    def opened_binary(self) -> Iterator[io.BufferedReader]:
+    def opened_binary(self) -> Iterator[BinaryIO]:
         try:
-            with self.path.open("rb") as file:
-                yield file
+            with self.stored.opened() as file, unpacked(file, self.packing) as plain:
+                yield plain
+        except Damaged as error:
+            raise self.fault(0, str(error), "make the file again, or fetch it again") from None
         except OSError as error:
             raise self._unreadable(error) from None
 
     @contextmanager
     def opened_text(self) -> Iterator[TextIO]:
         """Open as UTF-8 with or without a BOM, line ends untouched."""
-        try:
-            with self.path.open(encoding="utf-8-sig", newline="") as file:
-                yield file
-        except OSError as error:
-            raise self._unreadable(error) from None
-        except UnicodeDecodeError:
-            raise self._not_utf8() from None
+        with self.opened_binary() as file:
+            try:
+                with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+                    yield text
+            except UnicodeDecodeError:
+                raise self._not_utf8() from None
 
     def _unreadable(self, error: OSError) -> BadSource:
         return self.fault(0, f"can't be read ({error.strerror or type(error).__name__})")

@@ -52,7 +52,8 @@ class Problem:
 class Source:
     """Where rows come from: exactly one of `path`, `hub`, `gcs`.
 
-    A `gcs` object holds ready-made lines, used where it lies; so do `validation` and `test`.
+    A `gcs` object holds ready-made lines, used where it lies; so do `validation` and `test`. With
+    `is_table`, it holds a table instead, whose rows are rendered as a file's are.
     """
 
     path: str | None = None
@@ -63,9 +64,12 @@ class Source:
     config: str | None = None
     split: str | None = None
     revision: str | None = None
+    is_table: bool = False
 
     def objects(self) -> dict[str, str]:
         """Return the Cloud Storage object of each split, none where rows are not ready-made."""
+        if self.is_table:
+            return {}
         named = {"train": self.gcs, "validation": self.validation, "test": self.test}
         return {name: uri for name, uri in named.items() if uri is not None}
 

@@ -27,6 +27,10 @@ DEFAULT_SPLIT = {"train": 1.0}
 LAST = "last"
 BEST = "best"
 
+# Each says how a table's rows become examples.
+_SHAPES = {"columns", "prompt", "messages", "ready_made"}
+# What no object of ready-made rows is called.
+_TABLE_ENDINGS = (".csv", ".tsv", ".json", ".parquet", ".gz", ".zst", ".zstd")
 _DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 
 
@@ -90,8 +94,17 @@ def sizes(split: Mapping[str, Any]) -> dict[str, int | float]:
     return {name: size for name, size in split.items() if name not in ("stratify", "group")}
 
 
+def is_table(dataset: Mapping[str, Any]) -> bool:
+    """Say whether `dataset.source.gcs` holds rows to render, and not ready-made ones.
+
+    So it is where a key says how to render them, or where the object's name is that of a table.
+    """
+    name = str(dataset["source"].get("gcs", "")).lower()
+    return bool(name) and bool(dataset.keys() & _SHAPES or name.endswith(_TABLE_ENDINGS))
+
+
 def _dataset(data: Mapping[str, Any], method: str) -> DatasetSpec:
-    source = Source(**data["source"])
+    source = Source(**data["source"], is_table=is_table(data))
     # Ready-made objects are used whole, each for its own split.
     whole = dict.fromkeys(source.objects(), 1.0)
     split = data.get("split", DEFAULT_SPLIT)

@@ -14,6 +14,7 @@ from tunekit.spec.experiment import (
     DEFAULT_METHOD,
     default_columns,
     duration_s,
+    is_table,
     sizes,
 )
 from tunekit.spec.nodes import Document, Step, strings
@@ -107,7 +108,7 @@ def _rows(split: Mapping[str, int], take: float | None) -> Iterator[Finding]:
 def _evaluated_split(data: Mapping[str, Any]) -> Iterator[Finding]:
     name = _section(data, "evaluate").get("split")
     source = _section(data, "dataset", "source")
-    if name is not None and "gcs" in source:
+    if name is not None and "gcs" in source and not is_table(_section(data, "dataset")):
         if name not in source:
             fact = f"evaluate.split is {name}, but dataset.source has no {name}"
             yield Finding(("evaluate", "split"), fact, f"name its object: `{name}: gs://...`")
@@ -173,10 +174,7 @@ def _other_answers(method: str, missing: Sequence[str]) -> str:
 
 
 # What says how rows become examples: ready-made ones are.
-_OF_TABLES = (
-    *("messages", "ready_made", "columns", "prompt", "system_instruction"),
-    *("filter", "dedupe", "take", "shuffle", "split"),
-)
+_OF_TABLES = ("system_instruction", "filter", "dedupe", "take", "shuffle", "split")
 
 
 def _ready_made(data: Mapping[str, Any]) -> Iterator[Finding]:
@@ -184,13 +182,23 @@ def _ready_made(data: Mapping[str, Any]) -> Iterator[Finding]:
     source = dataset.get("source", {})
     if "gcs" not in source:
         return
+    if "split" in source:
+        fact = "dataset.source.split goes with hub and path"
+        yield Finding(("dataset", "source", "split"), fact, "remove it")
+    if is_table(dataset):
+        for key in ("validation", "test"):
+            if key in source:
+                fact = f"dataset.source.{key} goes with ready-made rows, not with a table"
+                remedy = f"write dataset.split with train and {key}; or remove columns and prompt"
+                yield Finding(("dataset", "source", key), fact, remedy)
+        return
     for key in _OF_TABLES:
         if key in dataset:
             fact = f"dataset.{key} does not go with dataset.source.gcs, whose rows are ready-made"
             remedy = (
                 "name objects below source: `validation: gs://...`, `test: gs://...`"
                 if key == "split"
-                else "remove it; to render a table, download it and name it by `path:`"
+                else "remove it; to shape rows here, add `ready_made: vertex` or `columns`"
             )
             yield Finding(("dataset", key), fact, remedy)
     first: dict[str, str] = {}
