@@ -29,7 +29,7 @@ ANNOTATIONS = {
     "writeOnly",
 }
 # These hold further schemas and never fail by themselves.
-HOLDERS = {"properties", "items", "propertyNames"}
+HOLDERS = {"properties", "items", "propertyNames", "if", "then"}
 
 
 def subschemas(
