@@ -27,14 +27,15 @@ from tunekit.model import (
     JobSpec,
     JobState,
     Phase,
-    Problem,
     RecordedTrial,
-    Severity,
     Trial,
     trial_name,
 )
 from tunekit.observe import Observer, Pace
+from tunekit.outlook import cost_of
 from tunekit.plan import Action, Options, Plan, Step, measured_parents, plan
+from tunekit.plan.cost import over_budget
+from tunekit.refusals import preflight, refusals
 from tunekit.retry import MOST_TRIES, backoff_s, in_seconds
 
 # So often one apply submits without learning the outcome.
@@ -58,25 +59,6 @@ class Applied:
 
     done: list[Step] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-
-
-def preflight(steps: Sequence[Step], observer: Observer) -> list[Problem]:
-    """Return what the providers would refuse of the jobs that are about to start."""
-    problems = []
-    for step in steps:
-        if not step.starts_job or step.trial is None:
-            continue
-        experiment = step.trial.experiment
-        provider = observer.provider_of(experiment.provider)
-        for problem in provider.check(JobSpec.of(step.trial)):
-            where = problem.where or experiment.at(problem.key or "base_model")
-            problems.append(Problem(problem.fact, problem.remedy, where, problem.severity))
-    return problems
-
-
-def refusals(problems: Sequence[Problem]) -> list[Problem]:
-    """Return the problems that forbid an apply."""
-    return [problem for problem in problems if problem.severity is Severity.ERROR]
 
 
 @dataclass(slots=True)
@@ -251,6 +233,10 @@ class Applier:
         registry, clock, actor = self.observer.registry, self.observer.clock, self.observer.actor
         provider = self.observer.provider_of(trial.experiment.provider)
         is_repeated = step.recorded is not None and step.recorded.unanswered(trial.digest)
+        cost = cost_of(trial, registry.trials(), self.observer.provider_of)
+        # Retries, replacements and children of tuned models come here without a preflight.
+        if (problem := over_budget(trial, cost)) is not None:
+            raise SpecError([problem])
         job = registry.write_intent(
             trial,
             attempt=step.attempt,
@@ -258,6 +244,7 @@ class Applier:
             at_s=clock.now_s(),
             actor=actor,
             place=provider.capabilities.place,
+            estimate=cost,
         )
         try:
             # What was given up may have arrived after all.

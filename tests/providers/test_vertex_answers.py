@@ -197,3 +197,35 @@ def test_no_answer_is_too_odd_to_be_read(job: dict[str, Any], state: str | None)
     assert all(isinstance(v, int | None) for v in (seen.epoch, seen.completed_steps))
     assert all(isinstance(t, float | None) for t in (seen.created_s, seen.ended_s))
     answers.description(job)
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ("supervisedTuningDataStats", "truncatedExampleIndices"),
+        ("preferenceOptimizationDataStats", "droppedExampleIndices"),
+    ],
+)
+def test_dropped_rows_and_billable_tokens_are_read_by_the_documents_words(
+    kind: str, numbers: str
+) -> None:
+    schema = f"GoogleCloudAiplatformV1beta1{kind[0].upper()}{kind[1:]}"
+    documented = documents.document("aiplatform.v1beta1")["schemas"][schema]["properties"]
+    assert "starting from 1" in documented[numbers]["description"]
+    stats = {
+        "tuningDatasetExampleCount": "60",
+        "totalBillableTokenCount": "751",
+        numbers: ["3", 17, "x", 0, -1],
+        "droppedExampleReasons": ["too many\ntokens", "é" * 900],
+    }
+    assert set(stats) <= set(documented)
+    spec = {"hyperParameters": {"epochCount": "2"}}
+    kind_of_spec = "supervisedTuningSpec" if "super" in kind else "preferenceOptimizationSpec"
+    job = {"name": JOB, "state": "JOB_STATE_RUNNING", kind_of_spec: spec}
+    seen = answers.observation({**job, "tuningDataStats": {kind: stats}}).data_stats
+    assert seen is not None
+    assert (seen.rows, seen.billable_tokens, seen.epochs, seen.dropped) == (60, 751, 2, 2)
+    assert [row.number for row in seen.dropped_rows] == [3, 17]
+    assert seen.dropped_rows[0].reason == "too many tokens"
+    assert len(seen.dropped_rows[1].reason) <= 200
+    assert answers.observation(job).data_stats is None

@@ -70,7 +70,7 @@ def test_every_used_row_is_shown_and_told_in_the_order_that_it_is_sent(
 
     experiment = make_experiment(split={"train": 4, "test": 3}, shuffle_seed=seed)
     prepared = dataset.prepare(
-        experiment, root=root, preflight=Watch(), on_row=lambda *row: told.append(row)
+        experiment, root=root, preflight=Watch(), on_row=lambda *row: told.append(row[:3])
     )
     sent = [(name, example) for name in prepared.splits for example in prepared.read(name)]
     assert [(split, example) for split, example, _ in seen] == sent

@@ -52,9 +52,29 @@ def test_commands_that_print_data_take_json() -> None:
     printing = set(COMMANDS) - {"init", "completion"}
     for name in printing:
         command = import_module(f"tunekit.cli.commands.{name}").command
-        formats = [p.type.choices for p in command.params if "-o" in p.opts]
-        assert formats, name
-        assert "json" in formats[0], name
+        for one in parts_of(command):
+            formats = [p.type.choices for p in one.params if "-o" in p.opts]
+            assert formats, one.name
+            assert "json" in formats[0], one.name
+
+
+def parts_of(command: click.Command) -> list[Any]:
+    """Return the commands of a group, or the command."""
+    return list(command.commands.values()) if isinstance(command, click.Group) else [command]
+
+
+def test_each_command_of_a_group_is_in_the_readme_and_has_an_example() -> None:
+    parts = []
+    for name in COMMANDS:
+        command = import_module(f"tunekit.cli.commands.{name}").command
+        parts += [(name, one) for one in parts_of(command) if one is not command]
+    assert parts
+    for name, one in parts:
+        assert f"`tunekit {name} {one.name}" in README
+        assert f"tunekit {name} {one.name}" in one.epilog
+        for parameter in one.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {one.name} {parameter.opts}"
 
 
 @pytest.mark.parametrize("field", spec_fields() + project_fields())

@@ -27,11 +27,16 @@ ALLOWED = {
     "observe": {"model", "errors", "registry", "providers"},
     "retry": {"model", "errors", "providers"},
     "intents": {"model", "errors", "providers", "observe", "retry"},
-    "apply": {"model", "errors", "registry", "providers", "observe", "plan", "retry", "intents"},
+    "outlook": {"model", "errors", "registry", "providers", "plan"},
+    "refusals": {"model", "errors", "observe", "outlook", "plan"},
+    "apply": {
+        *("model", "errors", "registry", "providers", "observe", "outlook", "plan", "retry"),
+        *("intents", "refusals"),
+    },
     "views": {"model", "errors", "plan", "evaluate", "spec"},
     "cli": {
         *("model", "errors", "plan", "spec", "dataset", "registry", "providers"),
-        *("evaluate", "observe", "retry", "apply", "views", "emulator"),
+        *("evaluate", "observe", "outlook", "refusals", "retry", "apply", "views", "emulator"),
     },
     # It tests the providers, so it must not share their code.
     "emulator": {"model", "errors", "providers.local.training"},

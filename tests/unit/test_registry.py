@@ -17,10 +17,15 @@ from tunekit.model import (
     PREFERENCE_LOSS,
     TRAIN_LOSS,
     Actor,
+    Cost,
+    DataStats,
+    DroppedRow,
     JobState,
     MetricPoint,
     Observation,
     Phase,
+    Price,
+    RowIndex,
 )
 from tunekit.registry import Registry, schema
 
@@ -252,3 +257,54 @@ def test_a_loss_that_only_the_points_tell_is_the_latest(registry: Registry, seri
         assert registry.job(job.id).loss == value
     registry.record_observation(job, seen(job.token, JobState.SUCCEEDED), at_s=3.0, actor=ACTOR)
     assert registry.job(job.id).loss == 0.4
+
+
+def test_a_registry_of_before_rows_and_cost_keeps_its_jobs(tmp_path: Path) -> None:
+    path = tmp_path / "registry.db"
+    with Registry.open(path) as registry:
+        token = intend(registry).token
+    connection = sqlite3.connect(path, isolation_level=None)
+    # As version 3 was: see the migrations.
+    connection.execute("DROP TABLE dataset_rows")
+    for column in ("data_stats", "estimate"):
+        connection.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
+    connection.execute("DELETE FROM _sqlite_migrations WHERE name = '4_rows_and_cost'")
+    connection.execute("PRAGMA user_version = 3")
+    connection.close()
+    with Registry.open(path) as registry:
+        (found,) = registry.jobs()
+        assert (found.token, found.data_stats, found.estimate) == (token, None, None)
+        assert registry.rows("nothing") is None
+
+
+def test_what_a_job_was_to_cost_and_what_it_was_billed_are_kept(registry: Registry) -> None:
+    cost = Cost(10, 8, 16, 2, Price(10.0, "https://prices.example"))
+    job = registry.write_intent(
+        trial("A"), attempt=1, reason="new", at_s=1.0, actor=ACTOR, estimate=cost
+    )
+    stats = DataStats(60, 12, 2, 1, (DroppedRow(3, "too long"),))
+    told = seen(job.token, JobState.RUNNING, data_stats=stats)
+    registry.record_observation(job, told, at_s=2.0, actor=ACTOR)
+    # A later answer may leave it out.
+    ended = seen(job.token, JobState.SUCCEEDED)
+    after = registry.record_observation(job, ended, at_s=3.0, actor=ACTOR)
+    assert (after.estimate, after.data_stats) == (cost, stats)
+
+
+def test_rows_that_nothing_was_tuned_on_are_forgotten_in_time(registry: Registry) -> None:
+    def record(name: str, at_s: float) -> None:
+        info = {"digest": name, "rows": 0}
+        registry.record_dataset(
+            name,
+            source="d.jsonl",
+            record={"fingerprint": name, "splits": {"train": info}},
+            rows={"train": RowIndex()},
+            at_s=at_s,
+        )
+
+    for name in ("t1", "only planned"):
+        record(name, 0.0)
+    intend(registry)  # its training rows are t1
+    record("new", 30 * 24 * 3600.0)
+    assert registry.has_rows(["t1", "new"])
+    assert registry.rows("only planned") is None

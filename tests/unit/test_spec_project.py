@@ -135,6 +135,7 @@ def test_every_key_of_the_google_profiles_is_taken(tmp_path: Path) -> None:
     quota_project: billing
     request_timeout_s: 0.5
     listing_lag_s: 0
+    usd_per_million_tokens: {gemini-3.5-flash: 12}
 """
     text = f"""\
 providers:

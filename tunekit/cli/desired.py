@@ -15,6 +15,7 @@ from tunekit.model import (
     Experiment,
     PreparedDataset,
     Problem,
+    RowRecorder,
     Severity,
     Trial,
 )
@@ -92,8 +93,11 @@ def prepared(app: App, experiment: Experiment) -> PreparedDataset:
     key = dataset.source_key(experiment, root=app.project.root)
     record = app.registry.dataset(key)
     if record is not None:
-        return dataset.from_record(experiment, root=app.project.root, record=record)
-    made = dataset.prepare(experiment, root=app.project.root)
+        known = dataset.from_record(experiment, root=app.project.root, record=record)
+        if app.registry.has_rows({info.digest for info in known.splits.values()}):
+            return known
+    rows = RowRecorder()
+    made = dataset.prepare(experiment, root=app.project.root, on_row=rows.on_row)
     # The file may have changed while it was read; then what was read has no key yet.
     is_same = dataset.source_key(experiment, root=app.project.root) == key
     if is_same and not app.registry.is_readonly:
@@ -101,6 +105,7 @@ def prepared(app: App, experiment: Experiment) -> PreparedDataset:
             key,
             source=str(experiment.dataset.source),
             record=dataset.to_record(made),
+            rows=rows.splits(),
             at_s=app.clock.now_s(),
         )
     return made

@@ -19,7 +19,7 @@ class Measure:
         self._split = split
         self._on_row = on_row
         self._characters = 0
-        self._tokens = 0
+        self._tokens = self._prompt_tokens = self._size_bytes = 0
         self._buckets = [0] * _LONGEST
         self._hash = hashlib.sha256()
 
@@ -39,14 +39,17 @@ class Measure:
             tokens = (length + 2) >> 2  # `estimated_tokens`, without a call for every row
             all_tokens.append(tokens)
             buckets[tokens.bit_length()] += 1
-        self._hash.update(b"".join(lines))
+        written = b"".join(lines)
+        self._hash.update(written)
         self.rows += len(lines)
         self._characters += characters
         self._tokens += sum(all_tokens)
+        self._prompt_tokens += sum([(len(example.prompt) + 2) >> 2 for example in examples])
+        self._size_bytes += characters + _more_bytes(examples, written)
         if self._on_row:
-            for line, tokens in zip(lines, all_tokens, strict=True):
+            for example, line, tokens in zip(examples, lines, all_tokens, strict=True):
                 row_hash = hashlib.blake2b(line, digest_size=8).digest()
-                self._on_row(self._split, row_hash, tokens)
+                self._on_row(self._split, row_hash, tokens, example)
 
     def info(self) -> SplitInfo:
         used = max((place for place, rows in enumerate(self._buckets, 1) if rows), default=0)
@@ -56,7 +59,19 @@ class Measure:
             digest=self._hash.hexdigest(),
             tokens=self._tokens,
             histogram=tuple(self._buckets[:used]),
+            prompt_tokens=self._prompt_tokens,
+            size_bytes=self._size_bytes,
         )
+
+
+def _more_bytes(examples: Sequence[Example], written: bytes) -> int:
+    """Return how many more bytes than characters the texts have in UTF-8."""
+    if not any(example.raw is not None for example in examples[:1]):
+        # All that is not ASCII in canonical lines is the texts'.
+        return 0 if written.isascii() else len(written) - len(str(written, "utf-8"))
+    # A ready-made line may have its characters escaped.
+    texts = (text for e in examples for text in (e.prompt, e.response, e.rejected or ""))
+    return sum(len(text.encode("utf-8", "surrogatepass")) - len(text) for text in texts)
 
 
 def _canonical(

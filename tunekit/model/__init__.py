@@ -1,5 +1,6 @@
 """The nouns: experiments, revisions, jobs, observations. Frozen values, standard library only."""
 
+from tunekit.model.cost import MOST_DROPPED_SHARE, Cost, DataStats, DroppedRow, Price
 from tunekit.model.data import (
     Example,
     OnRow,
@@ -31,6 +32,7 @@ from tunekit.model.providers import (
     Observation,
 )
 from tunekit.model.record import Actor, Clock, Job, Phase, RecordedTrial
+from tunekit.model.rows import RowIndex, RowRecorder
 from tunekit.model.spec import (
     DatasetSpec,
     EvaluationSpec,
@@ -59,6 +61,7 @@ __all__ = [
     "EVAL_LOSS",
     "EVAL_PREDICTIONS",
     "MEAN_LOSS",
+    "MOST_DROPPED_SHARE",
     "ONLY_TRIAL",
     "PREFERENCE_LOSS",
     "TRAIN_CORRECT",
@@ -69,8 +72,11 @@ __all__ = [
     "Checkpoint",
     "Clock",
     "Completion",
+    "Cost",
+    "DataStats",
     "DatasetSpec",
     "Diagnosis",
+    "DroppedRow",
     "EvaluationSpec",
     "Example",
     "Experiment",
@@ -89,9 +95,12 @@ __all__ = [
     "Parent",
     "Phase",
     "PreparedDataset",
+    "Price",
     "Problem",
     "RecordedTrial",
     "RowCheck",
+    "RowIndex",
+    "RowRecorder",
     "Severity",
     "Source",
     "SplitInfo",

@@ -38,7 +38,8 @@ class SplitInfo:
     """Size and identity of one rendered split; `digest` hashes its bytes in order.
 
     `tokens` is an estimate: a row's characters / 4, rounded. Place n of `histogram` counts the rows
-    of 2^(n-1) to 2^n - 1 such tokens, place 0 those of none.
+    of 2^(n-1) to 2^n - 1 such tokens, place 0 those of none. `prompt_tokens` are those of prompts
+    alone, `size_bytes` those of all texts in UTF-8: what a price depends on.
     """
 
     rows: int
@@ -46,10 +47,13 @@ class SplitInfo:
     digest: str
     tokens: int = 0
     histogram: tuple[int, ...] = ()
+    prompt_tokens: int = 0
+    size_bytes: int = 0
 
 
-# Told of every rendered row, in order: its split, an 8-byte hash of its bytes, estimated tokens.
-OnRow = Callable[[str, bytes, int], None]
+# Told of every rendered row, in order: its split, an 8-byte hash of its bytes, estimated tokens,
+# and the row itself.
+OnRow = Callable[[str, bytes, int, Example], None]
 
 
 class RowCheck(Protocol):

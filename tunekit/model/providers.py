@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tunekit.model.cost import DataStats, Price
 from tunekit.model.data import PreparedDataset
 from tunekit.model.spec import Generation
 from tunekit.model.trial import Trial
@@ -115,6 +116,7 @@ class Observation:
     created_s: float | None = None
     started_s: float | None = None
     ended_s: float | None = None
+    data_stats: DataStats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ class Capabilities:
     its job. `poll_every_s`: how often it may be asked while somebody waits. `can_continue`: a
     tuned model may be tuned further. `has_checkpoint_choice`: it may be told to keep the last only.
     `place`: where `submit` and `find` look, in words; empty where there is only one.
+    `prices`: of base models, as far as known; `is_free`: nothing is billed.
     """
 
     methods: frozenset[str]
@@ -193,3 +196,5 @@ class Capabilities:
     listing_lag_s: float = 0.0
     poll_every_s: float = 0.5
     place: str = ""
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    is_free: bool = False

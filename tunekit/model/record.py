@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tunekit.model.cost import Cost, DataStats
 from tunekit.model.providers import Checkpoint, JobState, Observation
 from tunekit.model.trial import trial_name
 
@@ -55,6 +56,8 @@ class Job:
     cancel_why: str | None = None
     missing_since_s: float | None = None  # first time that the provider did not have it
     has_all_points: bool = False  # it has ended and every metric point was fetched
+    data_stats: DataStats | None = None
+    estimate: Cost | None = None  # of when it was submitted
 
     @property
     def title(self) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tunekit.model import Job, RecordedTrial, Trial, digest
+from tunekit.model import Cost, Job, RecordedTrial, Trial, digest
 from tunekit.plan.changes import values
+from tunekit.plan.rows import DataChange
 
 
 class Action(StrEnum):
@@ -48,7 +49,10 @@ _SUBMITS = frozenset({Action.SUBMIT, Action.RETUNE, Action.RETRY, Action.RESOLVE
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the plan. `cancels` is the job to be ended, `reuses` the one that stays."""
+    """One line of the plan. `cancels` is the job to be ended, `reuses` the one that stays.
+
+    `cost` and `data` are for people to see; nothing is decided by them here.
+    """
 
     action: Action
     name: str
@@ -59,6 +63,8 @@ class Step:
     cancels: Job | None = None
     reuses: Job | None = None
     changes: tuple[str, ...] = ()
+    cost: Cost | None = None
+    data: DataChange | None = None
 
     @property
     def symbol(self) -> str:
@@ -103,6 +109,8 @@ class Step:
             "revision": self.trial.digest if self.trial else None,
             "cancels": self.cancels.number if self.cancels else None,
             "reuses": self.reuses.number if self.reuses else None,
+            "cost": self.cost.to_json() if self.cost else None,
+            "dataset": self.data.to_json() if self.data else None,
         }
 
 

@@ -37,6 +37,15 @@ class ChecksProfile(Protocol):
         ...
 
 
+@runtime_checkable
+class WritesRows(Protocol):
+    """A provider that can tell how rows travel; others can't export data sets."""
+
+    def lines(self, job: JobSpec, split: str) -> Iterator[bytes]:
+        """Yield each row of a split as it is sent, a line with its end."""
+        ...
+
+
 class Provider(Protocol):
     """A place where models are tuned."""
 

@@ -67,6 +67,8 @@ class RegistryFile:
         holder = Holder(who="tunekit", pid=os.getpid(), command="migrate", since_s=0.0)
         lock = self.path.with_name(self.path.name + ".migrate")
         with ApplierLock(lock, holder, timeout_s=_BUSY_TIMEOUT_S):
+            if self._one("PRAGMA user_version")[0] == schema.VERSION:
+                return
             schema.migrate(self._connection, secrets.token_hex(16))
 
     def __enter__(self) -> Self:

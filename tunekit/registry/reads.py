@@ -7,9 +7,20 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections.abc import Collection
 from typing import Any
 
-from tunekit.model import Checkpoint, Job, JobState, MetricPoint, Phase, RecordedTrial
+from tunekit.model import (
+    Checkpoint,
+    Cost,
+    DataStats,
+    Job,
+    JobState,
+    MetricPoint,
+    Phase,
+    RecordedTrial,
+    RowIndex,
+)
 from tunekit.registry.file import RegistryFile
 
 # Jobs that may run, or of which nobody knows.
@@ -84,6 +95,26 @@ class Reads(RegistryFile):
         row = self._one("SELECT record FROM datasets WHERE key = ?", [key])
         return json.loads(row["record"]) if row else None
 
+    def rows(self, digest: str) -> RowIndex | None:
+        """Return what is kept of a split's rows by the split's digest, None where nothing is."""
+        row = self._one("SELECT * FROM dataset_rows WHERE digest = ?", [digest])
+        return RowIndex.from_record(dict(row)) if row else None
+
+    def has_rows(self, digests: Collection[str]) -> bool:
+        """True where the rows of all these splits are kept."""
+        marks = ",".join("?" * len(digests))
+        sql = f"SELECT count(*) FROM dataset_rows WHERE digest IN ({marks})"  # noqa: S608
+        return int(self._one(sql, digests)[0]) == len(set(digests))
+
+    def jobs_tuned_on(self, train_digest: str) -> list[Job]:
+        """Return the jobs whose training rows have this digest, oldest first."""
+        sql = (
+            "SELECT jobs.* FROM jobs JOIN revisions AS r ON r.experiment = jobs.experiment "
+            "AND r.trial = jobs.trial AND r.digest = jobs.revision "
+            "WHERE json_extract(r.identity, '$.dataset.train') = ? ORDER BY jobs.id"
+        )
+        return [to_job(row) for row in self._all(sql, [train_digest])]
+
     def revision(self, job: Job) -> dict[str, Any]:
         """Return a job's revision: identity, the spec that asked for it, its data."""
         row = self._one(
@@ -146,6 +177,9 @@ def to_job(row: sqlite3.Row) -> Job:
     values["phase"] = Phase(values["phase"])
     values["state"] = JobState(values["state"])
     values["checkpoints"] = tuple(Checkpoint(**c) for c in json.loads(values["checkpoints"]))
+    stats, estimate = values["data_stats"], values["estimate"]
+    values["data_stats"] = DataStats.from_json(json.loads(stats)) if stats else None
+    values["estimate"] = Cost.from_json(json.loads(estimate)) if estimate else None
     for text in ("detail", "error"):
         values[text] = values[text] or ""
     return Job(**values)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # Equals the number of migrations below and SQLite's `PRAGMA user_version`, so that a current
 # registry is recognised without importing sqlite-utils.
-VERSION = 3
+VERSION = 4
 
 
 def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
@@ -34,6 +34,26 @@ def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
     def _place(db: Database) -> None:
         db.table("jobs").add_column("place", str)
         db.execute("PRAGMA user_version = 3")
+
+    @steps(name="4_rows_and_cost")
+    def _rows_and_cost(db: Database) -> None:
+        # A split's rows by the digest that its revisions name: hashes and counts, no texts.
+        db.table("dataset_rows").create(
+            {
+                "digest": str,
+                "rows": int,
+                "hashes": bytes,  # 8 bytes a row, little-endian, as all of these
+                "keys": bytes,  # the same of the text that a row was made of
+                "tokens": bytes,  # 4 bytes a row, zlib
+                "lines": bytes,  # differences to the line before, 4 bytes a row, zlib
+                "created_s": float,
+            },
+            pk="digest",
+            not_null={"rows", "hashes", "keys", "tokens", "lines"},
+        )
+        db.table("jobs").add_column("data_stats", str)  # JSON
+        db.table("jobs").add_column("estimate", str)  # JSON
+        db.execute("PRAGMA user_version = 4")
 
     steps.apply(sqlite_utils.Database(connection))
 

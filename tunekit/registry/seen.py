@@ -61,7 +61,7 @@ class Seen(Rows):
                 "completed_steps = coalesce(?, completed_steps), "
                 "total_steps = coalesce(?, total_steps), epoch = coalesce(?, epoch), "
                 "loss = coalesce(?, loss), created_s = ?, started_s = ?, ended_s = ?, "
-                "observed_s = ?, "
+                "observed_s = ?, data_stats = coalesce(?, data_stats), "
                 "missing_since_s = NULL WHERE id = ?",
                 [
                     seen.name,
@@ -79,6 +79,7 @@ class Seen(Rows):
                     seen.started_s,
                     seen.ended_s,
                     at_s,
+                    json.dumps(asdict(seen.data_stats)) if seen.data_stats else None,
                     job.id,
                 ],
             )

@@ -13,15 +13,26 @@ from typing import Any
 from tunekit.errors import RegistryError
 from tunekit.model import (
     Actor,
+    Cost,
     Job,
     JobState,
     Observation,
     Phase,
+    RowIndex,
     Trial,
     token_for,
 )
 from tunekit.registry.reads import OPEN, to_job
 from tunekit.registry.seen import Seen
+
+# Rows of data sets that were planned with and never tuned on.
+_KEEP_ROWS_S = 7 * 24 * 3600.0
+_FORGET_ROWS = """
+DELETE FROM dataset_rows WHERE created_s < ? AND digest NOT IN (
+    SELECT json_extract(split.value, '$.digest')
+    FROM revisions, json_each(revisions.dataset, '$.splits') AS split
+)
+"""
 
 
 class Registry(Seen):
@@ -30,10 +41,28 @@ class Registry(Seen):
     # --- what apply decided ----------------------------------------------------------------
 
     def record_dataset(
-        self, key: str, *, source: str, record: Mapping[str, Any], at_s: float
+        self,
+        key: str,
+        *,
+        source: str,
+        record: Mapping[str, Any],
+        rows: Mapping[str, RowIndex],
+        at_s: float,
     ) -> None:
-        """Remember a prepared data set, so that unchanged bytes are not rendered again."""
-        with self._transaction():
+        """Remember a prepared data set, so that unchanged bytes are not rendered again.
+
+        `rows` by split. What is kept of rows that no revision trained on is forgotten in time.
+        """
+        with self._transaction() as connection:
+            for split, index in rows.items():
+                kept = index.to_record()
+                connection.execute(
+                    "INSERT OR REPLACE INTO dataset_rows "
+                    "(digest, rows, hashes, keys, tokens, lines, created_s) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    [record["splits"][split]["digest"], len(index), *kept.values(), at_s],
+                )
+            connection.execute(_FORGET_ROWS, [at_s - _KEEP_ROWS_S])
             self._database().table("datasets").upsert(
                 {
                     "key": key,
@@ -69,6 +98,7 @@ class Registry(Seen):
         at_s: float,
         actor: Actor,
         place: str | None = None,
+        estimate: Cost | None = None,
     ) -> Job:
         """Promise a job before any provider hears of it; durable once this returns.
 
@@ -100,6 +130,7 @@ class Registry(Seen):
                 "error": "",
                 "ended_s": None,
                 "former_revision": row["revision"] if row else None,
+                "estimate": json.dumps(estimate.to_json()) if estimate else None,
             }
             given_up = self._one("SELECT id FROM jobs WHERE token = ?", [token])
             if given_up:

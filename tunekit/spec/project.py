@@ -22,7 +22,10 @@ DEFAULT_REGISTRY = ".tunekit/registry.db"
 
 # How Google's services are called.
 _CALLS = frozenset(
-    {"endpoint", "impersonate", "quota_project", "request_timeout_s", "listing_lag_s"}
+    {
+        *("endpoint", "impersonate", "quota_project", "request_timeout_s", "listing_lag_s"),
+        "usd_per_million_tokens",
+    }
 )
 # What a profile of each built-in kind takes; `options` is for plugins.
 BUILT_IN_KINDS: Mapping[str, frozenset[str]] = {

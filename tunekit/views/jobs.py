@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tunekit.model import Job, JobState, Phase, RecordedTrial
+from tunekit.model import DataStats, Job, JobState, Phase, RecordedTrial
 from tunekit.views.output import Column, Output, Table
 from tunekit.views.text import age, bar, duration, line, number, plural
 
@@ -43,6 +43,8 @@ def job_json(job: Job) -> dict[str, Any]:
     data["job"] = job.title
     data["percent"] = percent(job)
     data["took_s"] = took_s(job)
+    data["is_flagged"] = job.data_stats is not None and job.data_stats.is_flagged
+    data["estimate"] = job.estimate.to_json() if job.estimate else None
     return data
 
 
@@ -76,8 +78,25 @@ def waits_for(job: Job) -> str:
             return job.error
         case (_, JobState.CANCELLED):
             return job.cancel_why or ""
+        case (_, JobState.SUCCEEDED):
+            return flag(job)
         case _:
             return job.detail if not job.state.is_terminal else ""
+
+
+def flag(job: Job) -> str:
+    """Say that the service left out too many rows; nothing where it did not."""
+    stats = job.data_stats
+    if stats is None or not stats.is_flagged:
+        return ""
+    return f"{dropped(stats)} not trained on; see `tunekit show {job.title}`"
+
+
+def dropped(stats: DataStats) -> str:
+    """Return `7 of 60 rows (12%)`."""
+    if stats.dropped_share is None:
+        return plural(stats.dropped, "row")
+    return f"{stats.dropped:,} of {plural(stats.rows or 0, 'row')} ({stats.dropped_share:.1%})"
 
 
 def status_table(trials: Sequence[RecordedTrial], *, now_s: float, limit: int | None) -> Table:

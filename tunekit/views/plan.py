@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tunekit.plan import Action, Plan, Step
+from tunekit.views.cost import cost_line, cost_notes
 from tunekit.views.output import Output
 from tunekit.views.text import line, plural
 
@@ -34,11 +35,13 @@ def print_plan(output: Output, plan: Plan, *, has_all: bool = False) -> None:
     width = max((len(step.name) for step in shown), default=0)
     for step in shown:
         output.styled(_line(step, width), _STYLES[step.action])
-        for difference in _differences(step, width):
+        for difference in (*_differences(step, width), *_outlook(step, width)):
             output.text(difference)
     if shown:
         output.text()
     output.text(summary(plan))
+    for note in cost_notes([step.cost for step in plan.steps if step.cost]):
+        output.text(note)
 
 
 def _line(step: Step, width: int) -> str:
@@ -57,6 +60,14 @@ def _differences(step: Step, width: int) -> list[str]:
         if step.is_change and all(len(text) <= _LONGEST_VALUE for text in shown):
             lines.append(f"    {'':<{width}}  {path}: {shown[0]} -> {shown[1]}")
     return lines[:_MOST_VALUES]
+
+
+def _outlook(step: Step, width: int) -> list[str]:
+    """Return what the data change, and what the job will probably cost."""
+    lines = list(step.data.lines()) if step.data else []
+    if step.cost and (cost := cost_line(step.cost)):
+        lines.append(cost)
+    return [f"    {'':<{width}}  {text}" for text in lines]
 
 
 def summary(plan: Plan) -> str:

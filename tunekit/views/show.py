@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tunekit.model import Example, Experiment, Job
-from tunekit.views.jobs import job_json, progress, steps, took_s, utc, waits_for
+from tunekit.model import DataStats, Example, Experiment, Job
+from tunekit.views.cost import billed_line, cost_line
+from tunekit.views.jobs import dropped, job_json, progress, steps, took_s, utc, waits_for
 from tunekit.views.output import STATE_STYLES, Output
 from tunekit.views.text import age, duration, line, number, plural
 
 __all__ = ["job_json", "print_examples", "print_shown"]
+
+_MOST_DROPPED = 20
 
 
 def print_shown(
@@ -20,6 +23,7 @@ def print_shown(
     job: Job | None,
     revision: Mapping[str, Any] | None,
     evaluations: Sequence[Mapping[str, Any]],
+    dropped_rows: Sequence[Mapping[str, Any]],
     now_s: float,
 ) -> None:
     """Print what is asked for, then what became of it."""
@@ -36,6 +40,8 @@ def print_shown(
         f"{job.experiment}@{job.number}  {job.state}", STATE_STYLES.get(job.state.value, "")
     )
     _fields(output, _job_fields(job, revision, now_s))
+    if job.data_stats is not None:
+        _print_dropped(output, job.data_stats, dropped_rows)
     for entry in evaluations[-3:]:
         _fields(output, {"evaluated": _evaluation(entry, job)})
 
@@ -71,7 +77,22 @@ def _job_fields(job: Job, revision: Mapping[str, Any] | None, now_s: float) -> d
         "model": job.model or "",
         "endpoint": job.endpoint or "",
         "checkpoints": ", ".join(saved.id for saved in job.checkpoints),
+        "cost": cost_line(job.estimate).removeprefix("cost: ") if job.estimate else "",
+        "billed": billed_line(job.data_stats, job.estimate) if job.data_stats else "",
     }
+
+
+def _print_dropped(output: Output, stats: DataStats, places: Sequence[Mapping[str, Any]]) -> None:
+    """Print which rows the service did not train on, each with its place in the source."""
+    if not stats.dropped:
+        return
+    _fields(output, {"not trained on": dropped(stats) + (", flagged" if stats.is_flagged else "")})
+    for place in places[:_MOST_DROPPED]:
+        where = place["where"] or "its line is not on record"
+        reason = f": {place['reason']}" if place["reason"] else ""
+        output.text(f"    row {place['number']:,}, {where}{line(reason)}")
+    if (more := stats.dropped - min(len(places), _MOST_DROPPED)) > 0:
+        output.text(f"    and {plural(more, 'other row')}; -o json has all that the service names")
 
 
 def _evaluation(entry: Mapping[str, Any], job: Job) -> str:

@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
-from tunekit.apply import Applied, Applier, Failure, preflight, refusals
+from tunekit.apply import Applied, Applier, Failure
 from tunekit.cli import applying, options, waiting
 from tunekit.cli.context import App
 from tunekit.errors import SpecError, StalePlan, TunekitError
 from tunekit.model import RecordedTrial
+from tunekit.outlook import with_outlook
 from tunekit.plan import Action, Plan
+from tunekit.refusals import preflight, refusals
 from tunekit.views.jobs import job_json
 from tunekit.views.plan import plan_json, print_plan
 
@@ -57,7 +59,7 @@ def command(
         for warning in applier.observer.refresh():
             app.say(f"warning: {warning}")
         failures = applier.resolve_intents()
-        made = applier.plan()
+        made = with_outlook(applier.plan(), app.registry, app.provider_of)
         _review(app, applier, made, expect=expect)
         if made.has_changes and not app.confirm(
             "Apply this plan?",

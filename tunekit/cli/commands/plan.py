@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from tunekit.apply import preflight, refusals
 from tunekit.cli import applying, options
 from tunekit.cli.context import App
 from tunekit.errors import SpecError, TunekitError
 from tunekit.model import Problem
+from tunekit.outlook import with_outlook
 from tunekit.plan import Plan
+from tunekit.refusals import preflight, refusals
 from tunekit.views.plan import plan_json, print_plan
 
 HAS_CHANGES = 2
@@ -79,5 +80,5 @@ def _plan(
     if refresh:
         for warning in applier.observer.refresh():
             app.say(f"warning: {warning}")
-    made = applier.plan()
+    made = with_outlook(applier.plan(), app.registry, app.provider_of)
     return made, preflight(made.steps, applier.observer)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tunekit import dataset
+from tunekit import dataset, spec
 from tunekit.cli import asking, desired, options
 from tunekit.cli.context import App, unknown_name
 from tunekit.errors import UsageError
@@ -37,6 +37,7 @@ def command(app: App, name: str, files: tuple[str, ...], rows: int, split: str) 
     examples = _examples(app, experiment, rows=rows, split=split)
     revision = app.registry.revision(job) if job else None
     scores = app.registry.evaluations(job.id) if job else []
+    dropped = _dropped(app, job)
     if app.format == "table":
         view.print_shown(
             app.output,
@@ -44,6 +45,7 @@ def command(app: App, name: str, files: tuple[str, ...], rows: int, split: str) 
             job=job,
             revision=revision,
             evaluations=scores,
+            dropped_rows=dropped,
             now_s=app.clock.now_s(),
         )
         view.print_examples(app.output, examples, split=split)
@@ -55,6 +57,7 @@ def command(app: App, name: str, files: tuple[str, ...], rows: int, split: str) 
         "job": view.job_json(job) if job else None,
         "revision": revision,
         "evaluations": scores,
+        "dropped_rows": dropped,
     }
     if rows:
         content["examples"] = [_example_json(example) for example in examples]
@@ -84,6 +87,23 @@ def _job(app: App, name: str, trial: RecordedTrial | None) -> Job | None:
     _, job = app.job(name)
     app.observer().refresh([job])
     return app.registry.job(job.id)
+
+
+def _dropped(app: App, job: Job | None) -> list[dict[str, Any]]:
+    """Return the rows that the service says it left out, each with its place in the source."""
+    stats = job.data_stats if job else None
+    if job is None or stats is None or not stats.dropped_rows:
+        return []
+    revision = app.registry.revision(job)
+    rows = app.registry.rows(revision["dataset"]["splits"]["train"]["digest"])
+    source = spec.from_document(revision["document"]).dataset.source
+    found = []
+    for row in stats.dropped_rows:
+        is_known = rows is not None and row.number <= len(rows)
+        at = rows.lines[row.number - 1] if rows is not None and is_known else None
+        where = f"{source}:{at}" if at else None
+        found.append({"number": row.number, "line": at, "where": where, "reason": row.reason})
+    return found
 
 
 def _examples(app: App, experiment: Experiment | None, *, rows: int, split: str) -> list[Example]:

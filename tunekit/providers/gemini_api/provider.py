@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from tunekit.providers.gemini_api.reading import JSON
 from tunekit.providers.gemini_api.service import Service, Tuning
 from tunekit.providers.google.faults import Refused
 from tunekit.providers.google.generation import completion, in_order
+from tunekit.providers.google.prices import prices
 
 _LISTING_LAG_S = 30.0
 _POLL_EVERY_S, _POLL_LOCAL_EVERY_S = 5.0, 0.5
@@ -50,6 +52,7 @@ class GeminiApiProvider:
             methods=limits.METHODS,
             hyperparameters=limits.HYPERPARAMETERS,
             base_models=limits.BASE_MODELS,
+            prices=prices(access.options, {}),
             can_cancel=False,
             can_continue=False,
             has_system_instruction=False,
@@ -61,6 +64,12 @@ class GeminiApiProvider:
     def check(self, job: JobSpec) -> Sequence[Problem]:
         """Return what the service would refuse, and that the live one tunes nothing any more."""
         return list(limits.check(job, is_live=self._access.is_live))
+
+    def lines(self, job: JobSpec, split: str) -> Iterator[bytes]:
+        """Yield each row as an element of the request's training data, one JSON object a line."""
+        for row in job.dataset.read(split):
+            example = {"textInput": row.prompt, "output": row.response}
+            yield json.dumps(example, ensure_ascii=False).encode() + b"\n"
 
     def submit(self, job: JobSpec, token: str) -> Observation:
         """Create the tuned model whose id is the token; one that exists already is returned."""

@@ -166,5 +166,9 @@ def write_rows(path: Path, pairs: Iterable[tuple[str, str]]) -> None:
     """Write (prompt, response) pairs as JSON Lines that a spec can read, by these columns."""
     with open_private(path) as file:
         for prompt, response in pairs:
-            line = json.dumps({"prompt": prompt, "response": response})
-            file.write(line.encode() + b"\n")
+            file.write(line_of(prompt, response))
+
+
+def line_of(prompt: str, response: str) -> bytes:
+    """Return one row as a worker reads it, with its end."""
+    return json.dumps({"prompt": prompt, "response": response}).encode() + b"\n"

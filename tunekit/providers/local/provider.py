@@ -30,7 +30,7 @@ from tunekit.model import (
     Severity,
 )
 from tunekit.providers.local import training
-from tunekit.providers.local.folder import JobFolder, make_folder, open_private, write_rows
+from tunekit.providers.local.folder import JobFolder, line_of, make_folder, open_private, write_rows
 
 _CAPABILITIES = Capabilities(
     methods=frozenset({"supervised"}),
@@ -44,6 +44,7 @@ _CAPABILITIES = Capabilities(
     base_models=tuple(training.BASE_MODELS),
     knows_all_base_models=True,
     has_system_instruction=False,
+    is_free=True,
 )
 
 _JOBS, _MODELS = "jobs/", "models/"
@@ -87,6 +88,10 @@ class LocalProvider:
             f"set base_model: {fit.better}" if fit.better else "no local model could; see README"
         )
         return [Problem(fact, remedy)]
+
+    def lines(self, job: JobSpec, split: str) -> Iterator[bytes]:
+        """Yield a split's rows as they lie in a job's folder."""
+        return (line_of(row.prompt, row.response) for row in job.dataset.read(split))
 
     def submit(self, job: JobSpec, token: str) -> Observation:
         """Start a detached worker and return at once; a token that has a job gets that job."""

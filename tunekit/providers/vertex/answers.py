@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from tunekit.model import Checkpoint, JobDescription, JobState, Observation
+from tunekit.model import (
+    Checkpoint,
+    DataStats,
+    DroppedRow,
+    JobDescription,
+    JobState,
+    Observation,
+)
 from tunekit.providers.google.faults import plain
 from tunekit.providers.vertex.wire import ADAPTERS, OURS, PREFERENCE, SUPERVISED, TOKEN_LABEL
 
@@ -37,6 +44,9 @@ DETAILS = {
     "TUNING_JOB_STATE_UNSPECIFIED": "",
 }
 _STATE, _DETAIL = "JOB_STATE_", "TUNING_JOB_STATE_"
+# The service calls its lists of dropped rows a partial sample; this bounds them all the same.
+_MOST_DROPPED_ROWS = 1000
+_LONGEST_REASON = 200
 _RANKS = {name: rank for rank, name in ADAPTERS.items()}
 
 
@@ -69,6 +79,7 @@ def observation(job: Mapping[str, Any]) -> Observation:
         created_s=time_s(job.get("createTime")),
         started_s=time_s(job.get("startTime")),
         ended_s=time_s(job.get("endTime")) if state.is_terminal else None,
+        data_stats=_data_stats(job, spec),
     )
 
 
@@ -210,6 +221,39 @@ def _checkpoints(tuned: Mapping[str, Any]) -> Iterator[Checkpoint]:
                 epoch=integer(mark.get("epoch")),
                 step=integer(mark.get("step")),
             )
+
+
+def _data_stats(job: Mapping[str, Any], spec: Mapping[str, Any]) -> DataStats | None:
+    """Return what the service counted of the training rows, None before it has.
+
+    The discovery document calls dropped rows truncated for supervised tuning (`truncatedExample…`)
+    and dropped for preference tuning; both number them from 1.
+    """
+    all_stats = _map(job, "tuningDataStats").values()
+    stats = next((found for found in all_stats if isinstance(found, Mapping)), None)
+    if stats is None:
+        return None
+    dropped = tuple(_dropped_rows(stats))
+    return DataStats(
+        rows=integer(stats.get("tuningDatasetExampleCount")),
+        billable_tokens=integer(stats.get("totalBillableTokenCount")),
+        epochs=integer(_map(spec, "hyperParameters").get("epochCount")),
+        dropped=max(integer(stats.get("totalTruncatedExampleCount")) or 0, len(dropped)),
+        dropped_rows=dropped,
+    )
+
+
+def _dropped_rows(stats: Mapping[str, Any]) -> Iterator[DroppedRow]:
+    numbers = stats.get("truncatedExampleIndices") or stats.get("droppedExampleIndices")
+    reasons = stats.get("droppedExampleReasons")
+    texts = reasons if isinstance(reasons, list) else []
+    for place, given in enumerate(numbers if isinstance(numbers, list) else []):
+        if place == _MOST_DROPPED_ROWS:
+            return
+        text = texts[place] if place < len(texts) else ""
+        number = integer(given)
+        if number is not None and number > 0:
+            yield DroppedRow(number, plain(str(text))[:_LONGEST_REASON])
 
 
 def _total_steps(job: Mapping[str, Any]) -> int | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from tunekit.model import Hyperparameter
+from tunekit.model import Hyperparameter, Price
 
 VERSION = 1
 AS_OF = date(2026, 11, 21)
@@ -66,6 +66,12 @@ BASE_MODELS = {
             "gemini-2.5-flash-lite", METHODS, _ADAPTERS, 1.5, retired=_RETIRED, url=VERSIONS_URL
         ),
     )
+}
+
+# The price page could not be read; these came from a course lesson and older notes about it.
+PRICES = {
+    model.name: Price(model.usd_per_million_tokens, PRICES_URL, f"{AS_OF}", "second-hand")
+    for model in BASE_MODELS.values()
 }
 
 # Open models need outputUri and another row format; tunekit does not tune them. High.

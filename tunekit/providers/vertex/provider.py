@@ -22,6 +22,7 @@ from tunekit.model import (
 from tunekit.providers.base import Progress
 from tunekit.providers.google.credentials import CLOUD_PLATFORM, credentials, login_command
 from tunekit.providers.google.faults import Advice, Refused
+from tunekit.providers.google.prices import prices
 from tunekit.providers.google.rest import Rest
 from tunekit.providers.vertex import answers, checks, doctor, limits, wire
 from tunekit.providers.vertex.cleanup import Cleanup
@@ -62,6 +63,7 @@ class VertexProvider:
             methods=limits.METHODS,
             hyperparameters=limits.HYPERPARAMETERS,
             base_models=tuple(limits.BASE_MODELS),
+            prices=prices(profile.options, limits.PRICES),
             can_continue=True,
             has_checkpoint_choice=True,
             listing_lag_s=profile.timeout_s + profile.listing_lag_s,
@@ -94,6 +96,14 @@ class VertexProvider:
         if not JOB.fullmatch(str(answer.get("name"))):
             raise AmbiguousSubmit(f"{doing}: the answer of {places.parent} names no job")
         return answers.observation(answer)
+
+    def lines(self, job: JobSpec, split: str) -> Iterator[bytes]:
+        """Yield the lines of a training file as they are uploaded."""
+        from tunekit.providers.vertex import rows  # brings orjson, which nothing else needs
+
+        system = job.dataset.system_instruction
+        for example in job.dataset.read(split):
+            yield rows.line_of(example, method=job.method, system_instruction=system)
 
     def find(self, token: str) -> Observation | None:
         """Return the job with the token's label. ProviderError where there are two.
@@ -188,14 +198,7 @@ class VertexProvider:
         problem = next(self._profile.problems(needs_bucket=True), None)
         if problem is not None:
             raise ProviderError(str(problem))
-        from tunekit.providers.vertex import rows  # brings orjson, which nothing else needs
-
-        system = job.dataset.system_instruction
-        lines = (
-            rows.line_of(example, method=job.method, system_instruction=system)
-            for example in job.dataset.read(split)
-        )
-        with spool(lines, self._folder / "uploads") as spooled:
+        with spool(self.lines(job, split), self._folder / "uploads") as spooled:
             return self._store.put(spooled)
 
     def _job(self, name: str) -> Mapping[str, Any]:
