@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tunekit.model import JobSpec, Problem, Severity
 from tunekit.observe import Observer
@@ -11,17 +12,22 @@ from tunekit.plan import Step
 
 
 def preflight(steps: Sequence[Step], observer: Observer) -> list[Problem]:
-    """Return what providers and limits.max_cost_usd would refuse of the jobs about to start."""
+    """Return what is wrong with the data of jobs about to start, and what would refuse them.
+
+    Providers may, and limits.max_cost_usd.
+    """
     problems = refused_costs(steps, observer.registry, observer.provider_of)
     for step in steps:
         if not step.starts_job or step.trial is None:
             continue
         experiment = step.trial.experiment
         provider = observer.provider_of(experiment.provider)
+        problems += [finding.problem() for finding in step.trial.dataset.findings]
         for problem in provider.check(JobSpec.of(step.trial)):
             where = problem.where or experiment.at(problem.key or "base_model")
-            problems.append(Problem(problem.fact, problem.remedy, where, problem.severity))
-    return problems
+            problems.append(replace(problem, where=where))
+    # Trials of one experiment share their data.
+    return list(dict.fromkeys(problems))
 
 
 def refusals(problems: Sequence[Problem]) -> list[Problem]:

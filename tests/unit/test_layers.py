@@ -56,6 +56,8 @@ HOMES = {
     "scipy": "providers",
     "sklearn": "providers",
     "google": "providers",
+    "ftfy": "dataset",
+    "rapidfuzz": "dataset",
     "requests": "providers",
     "urllib3": "providers",
     "datasets": "dataset",
@@ -65,15 +67,17 @@ HOMES = {
     "uvicorn": "emulator",
 }
 # cli draws two things by itself: the bar of `evaluate` and the live table of `status -w`.
-# dataset reads ready-made rows from Cloud Storage.
+# dataset reads ready-made rows from Cloud Storage, and its preflight looks at many rows at once.
 ALSO = {
     *(("rich", "cli"), ("google", "dataset"), ("requests", "dataset"), ("urllib3", "dataset")),
+    ("numpy", "dataset"),
 }
 
 HEAVY = (
     *("pandas", "numpy", "scipy", "sklearn", "datasets", "sqlite_utils", "jsonschema"),
     *("google", "vertexai", "plotext", "requests", "httpx", "starlette", "uvicorn"),
     *("pyarrow", "huggingface_hub"),
+    *("ftfy", "rapidfuzz"),
 )
 
 

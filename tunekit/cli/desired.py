@@ -96,8 +96,10 @@ def prepared(app: App, experiment: Experiment) -> PreparedDataset:
         known = dataset.from_record(experiment, root=app.project.root, record=record)
         if app.registry.has_rows({info.digest for info in known.splits.values()}):
             return known
+    from tunekit.dataset.preflight.look import prepare_checked
+
     rows = RowRecorder()
-    made = dataset.prepare(experiment, root=app.project.root, on_row=rows.on_row)
+    made = prepare_checked(experiment, root=app.project.root, on_row=rows.on_row)
     # The file may have changed while it was read; then what was read has no key yet.
     is_same = dataset.source_key(experiment, root=app.project.root) == key
     if is_same and not app.registry.is_readonly:

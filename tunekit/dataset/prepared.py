@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 from tunekit.dataset.gcs import CloudStorage
 from tunekit.dataset.opening import open_source
+from tunekit.dataset.preflight.rules import VERSION as RULES_VERSION
 from tunekit.dataset.readymade import example_of
 from tunekit.dataset.sources import BadSource, OutOfReach
 from tunekit.errors import DataError, StalePlan
 from tunekit.model import (
     Example,
     Experiment,
+    Finding,
     Location,
     OnRow,
     PreparedDataset,
@@ -31,6 +33,7 @@ from tunekit.model import (
 # former preparations are then done afresh. 2: a record holds tokens and a histogram; bytes and
 # digests are those of 1.
 RENDERING = 2
+_VERSIONS = {"rendering": RENDERING, "preflight": RULES_VERSION}
 
 
 def source_key(experiment: Experiment, *, root: Path) -> str:
@@ -42,11 +45,11 @@ def source_key(experiment: Experiment, *, root: Path) -> str:
     if objects := spec.source.objects():
         with CloudStorage() as storage:
             identities = {split: storage.identity(uri) for split, uri in objects.items()}
-        key = {"rendering": RENDERING, "objects": identities, "method": experiment.tuning.method}
+        key = {**_VERSIONS, "objects": identities, "method": experiment.tuning.method}
         return digest(key)
     return digest(
         {
-            "rendering": RENDERING,
+            **_VERSIONS,
             "source": open_source(experiment, root=root).identity(),
             "columns": dict(spec.columns),
             "prompt": spec.prompt,
@@ -158,7 +161,12 @@ def _ready_made(experiment: Experiment, split: str) -> Generator[Example]:
 
 
 def _prepared(
-    experiment: Experiment, root: Path, *, splits: Mapping[str, SplitInfo], fingerprint: str
+    experiment: Experiment,
+    root: Path,
+    *,
+    splits: Mapping[str, SplitInfo],
+    fingerprint: str,
+    findings: tuple[Finding, ...] = (),
 ) -> PreparedDataset:
     return PreparedDataset(
         fingerprint=fingerprint,
@@ -166,16 +174,18 @@ def _prepared(
         read=partial(_read, experiment, root, splits),
         system_instruction=experiment.dataset.system_instruction,
         uris=experiment.dataset.source.objects(),
+        findings=findings,
     )
 
 
 def to_record(dataset: PreparedDataset) -> dict[str, Any]:
-    """Return what `from_record` needs, as plain data: no rows, only sizes and digests."""
+    """Return what `from_record` needs, as plain data: no rows, only sizes, digests and findings."""
     splits = {
         name: {**asdict(info), "histogram": list(info.histogram)}
         for name, info in dataset.splits.items()
     }
-    return {"fingerprint": dataset.fingerprint, "splits": splits}
+    findings = [asdict(finding) for finding in dataset.findings]
+    return {"fingerprint": dataset.fingerprint, "splits": splits, "findings": findings}
 
 
 def from_record(
@@ -186,7 +196,13 @@ def from_record(
         name: SplitInfo(**{**info, "histogram": tuple(info["histogram"])})
         for name, info in record["splits"].items()
     }
-    return _prepared(experiment, root, splits=splits, fingerprint=record["fingerprint"])
+    return _prepared(
+        experiment,
+        root,
+        splits=splits,
+        fingerprint=record["fingerprint"],
+        findings=tuple(Finding.from_record(finding) for finding in record["findings"]),
+    )
 
 
 def preview(

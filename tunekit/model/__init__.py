@@ -3,6 +3,7 @@
 from tunekit.model.cost import MOST_DROPPED_SHARE, Cost, DataStats, DroppedRow, Price
 from tunekit.model.data import (
     Example,
+    Finding,
     OnRow,
     PreparedDataset,
     RowCheck,
@@ -80,6 +81,7 @@ __all__ = [
     "EvaluationSpec",
     "Example",
     "Experiment",
+    "Finding",
     "Generation",
     "Hyperparameter",
     "Job",

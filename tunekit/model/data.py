@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from tunekit.model.spec import Location, Problem, Severity
+
 
 class Turn(NamedTuple):
     """What one side of a conversation says. `role`: system | user | model."""
@@ -64,10 +66,47 @@ class RowCheck(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule found in a data set, all its rows together; never what they hold.
+
+    `where` is the first row's place and `row` its line, 0 where it is about no row. `lines` are the
+    first ones of `count` rows.
+    """
+
+    severity: Severity
+    rule: str
+    where: Location | None
+    row: int
+    fact: str
+    remedy: str
+    split: str = ""
+    count: int = 0
+    lines: tuple[int, ...] = ()
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Finding:
+        """Return what `dataclasses.asdict` made plain data of."""
+        where = record["where"]
+        return cls(
+            **{
+                **record,
+                "severity": Severity(record["severity"]),
+                "where": Location(**where) if where else None,
+                "lines": tuple(record["lines"]),
+            }
+        )
+
+    def problem(self) -> Problem:
+        """Return it as people read it, by its rule."""
+        return Problem(self.fact, self.remedy, self.where, self.severity, rule=self.rule)
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedDataset:
     """A data set rendered and split. `read(split)` yields its examples afresh each time.
 
     `uris` names the Cloud Storage object of a split that is ready-made and used where it lies.
+    `findings` are what a preflight found when it was prepared.
     """
 
     fingerprint: str
@@ -75,6 +114,7 @@ class PreparedDataset:
     read: Callable[[str], Iterator[Example]] = field(compare=False, repr=False)
     system_instruction: str | None = None
     uris: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = field(default=(), compare=False)
 
     def training_identity(self) -> dict[str, Any]:
         """Return what of the data affects training: the test split does not."""

@@ -41,11 +41,13 @@ class Problem:
     where: Location | None = None
     severity: Severity = Severity.ERROR
     key: str = ""  # the spec's dotted key that it is about, where its place is not known yet
+    rule: str = ""  # of a data set: the rule that found it, a name that stays
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         kind = "warning: " if self.severity is Severity.WARNING else ""
-        return place + kind + (f"{self.fact}; {self.remedy}" if self.remedy else self.fact)
+        fact = f"{self.fact} [{self.rule}]" if self.rule else self.fact
+        return place + kind + (f"{fact}; {self.remedy}" if self.remedy else fact)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ HYPERPARAMETERS = {
 _ROW_BYTES = 75
 _REQUEST_BYTES = 1024
 _MOST_ROWS_NAMED = 10
+_TOO_LONG = "the Gemini API refuses them; shorten or leave out"
 
 _BASE_NAME = re.compile(r"(?:models/)?[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -114,6 +115,7 @@ def _check_data(job: JobSpec) -> Iterator[Problem]:
             f"the Gemini API's guide suggests at least {FEWEST_ROWS_SUGGESTED}",
             severity=Severity.WARNING,
             key="dataset.split",
+            rule="few-rows",
         )
     # A character is at least a byte, so that a large data set need not be read to be refused.
     if train.characters > MOST_BYTES:
@@ -140,10 +142,10 @@ def _check_rows(job: JobSpec, dataset: PreparedDataset) -> Iterator[Problem]:
         yield Problem(fact, "the Gemini API needs both; leave them out", key="dataset")
     if long_input.count:
         fact = f"{long_input} with a prompt of more than {MOST_INPUT_CHARACTERS:,} characters"
-        yield Problem(fact, "the Gemini API refuses them; shorten or leave out", key="dataset")
+        yield Problem(fact, _TOO_LONG, key="dataset", rule="row-too-long")
     if long_output.count:
         fact = f"{long_output} with a response of more than {MOST_OUTPUT_CHARACTERS:,} characters"
-        yield Problem(fact, "the Gemini API refuses them; shorten or leave out", key="dataset")
+        yield Problem(fact, _TOO_LONG, key="dataset", rule="row-too-long")
 
 
 def request_bytes(job: JobSpec) -> int:
@@ -162,6 +164,7 @@ def _too_large(size: str) -> Problem:
         "not ASCII counts 6 bytes a character",
         "train on fewer or shorter rows, or write `provider: vertex`, which takes 1 GB",
         key="dataset",
+        rule="too-large",
     )
 
 

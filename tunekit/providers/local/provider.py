@@ -83,11 +83,12 @@ class LocalProvider:
         share = f"{fit.unfit:,} of {fit.rows:,} training rows ({noun} {rows}{more})"
         fact = f"{job.base_model} can't express {share}: {fit.reason}"
         if not fit.is_refused:
-            return [Problem(fact, "it learns the others", severity=Severity.WARNING)]
+            warning = Severity.WARNING
+            return [Problem(fact, "it learns the others", severity=warning, rule="unfit-rows")]
         remedy = (
             f"set base_model: {fit.better}" if fit.better else "no local model could; see README"
         )
-        return [Problem(fact, remedy)]
+        return [Problem(fact, remedy, rule="unfit-rows")]
 
     def lines(self, job: JobSpec, split: str) -> Iterator[bytes]:
         """Yield a split's rows as they lie in a job's folder."""

@@ -123,20 +123,23 @@ def _sizes(job: JobSpec) -> Iterator[Problem]:
     key = "dataset.split"
     if 0 < train < limits.FEW_ROWS:
         fact = f"{train} training rows are few; Google recommends {limits.FEW_ROWS} or more"
-        yield Problem(fact, limits.SUPERVISED_URL, None, _WARNING, key)
+        yield Problem(fact, limits.SUPERVISED_URL, None, _WARNING, key, "few-rows")
     if train > limits.MOST_ROWS:
         fact = f"{train:,} training rows; Vertex AI takes at most {limits.MOST_ROWS:,}"
-        yield Problem(fact, limits.SUPERVISED_URL, key=key)
+        yield Problem(fact, limits.SUPERVISED_URL, key=key, rule="too-many-rows")
     most = limits.MOST_VALIDATION_SHARE * train
     if validation > limits.MOST_VALIDATION_ROWS:
-        fact = f"{validation:,} validation rows; Vertex AI takes at most"
-        yield Problem(f"{fact} {limits.MOST_VALIDATION_ROWS:,}", limits.SUPERVISED_URL, key=key)
+        fact = (
+            f"{validation:,} validation rows; Vertex AI takes at most "
+            f"{limits.MOST_VALIDATION_ROWS:,}"
+        )
+        yield Problem(fact, limits.SUPERVISED_URL, key=key, rule="too-many-validation-rows")
     elif train and validation > limits.FREE_VALIDATION_ROWS and validation > most:
         fact = (
             f"{validation:,} validation rows are more than 30% of {train:,} training rows, which "
             f"Vertex AI takes only up to {limits.FREE_VALIDATION_ROWS:,}"
         )
-        yield Problem(fact, limits.SUPERVISED_URL, key=key)
+        yield Problem(fact, limits.SUPERVISED_URL, key=key, rule="too-many-validation-rows")
 
 
 def _uris(job: JobSpec) -> Iterator[Problem]:
@@ -193,8 +196,9 @@ def _rows(job: JobSpec) -> Iterator[Problem]:
                 f"{long.words(split)} are probably longer than {limits.MOST_TOKENS_A_ROW:,} tokens"
             )
             remedy = f"what is longer is cut ({limits.SUPERVISED_URL})"
-            yield Problem(fact, remedy, None, _WARNING, "dataset.source")
+            yield Problem(fact, remedy, None, _WARNING, "dataset.source", "row-too-long")
         # Characters are at most bytes, so this much is sure.
         if size > limits.MOST_FILE_BYTES:
             fact = f"the {split} file would be larger than 1 GB, Vertex AI's limit"
-            yield Problem(fact, f"take fewer rows ({limits.SUPERVISED_URL})", key="dataset")
+            remedy = f"take fewer rows ({limits.SUPERVISED_URL})"
+            yield Problem(fact, remedy, key="dataset", rule="too-large")

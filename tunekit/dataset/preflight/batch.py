@@ -1,0 +1,110 @@
+"""What checks share: some rows of one split at a time, and the tally of what was found in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+from tunekit.dataset.preflight.rules import RULES
+from tunekit.model import Finding, Location
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of one split, by column; `rejected` is empty where there is one answer a row.
+
+    `inputs` are what was filled into the prompt. `texts` tell one row from another: of ready-made
+    rows, the last turn of the user. `sources` are what an unchanged copy would answer with.
+    """
+
+    split: str
+    lines: Sequence[int]
+    prompts: Sequence[str]
+    inputs: Sequence[str]
+    texts: Sequence[str]
+    sources: Sequence[str]
+    responses: Sequence[str]
+    rejected: Sequence[str]
+    raws: Sequence[Mapping[str, Any]]
+
+    @cached_property
+    def parts(self) -> list[tuple[str, Sequence[str], str]]:
+        """Return name, texts and joined texts of inputs and answers: one search looks at all."""
+        named = [("prompt", self.inputs), ("answer", self.responses), ("answer", self.rejected)]
+        return [(name, texts, "\n".join(texts)) for name, texts in named if texts]
+
+
+class Check(Protocol):
+    """One kind of check: it takes rows in order and may say the rest at the end."""
+
+    def take(self, batch: Batch, tally: Tally) -> None:
+        """Look at some rows."""
+
+    def finish(self, tally: Tally) -> None:
+        """Say what only all rows together show."""
+
+
+@dataclass(slots=True)
+class _Rows:
+    count: int = 0
+    lines: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Findings in the making: rows by rule, split and what of them is said."""
+
+    _found: dict[tuple[str, str, str], _Rows] = field(default_factory=dict)
+
+    def add(self, rule: str, split: str, fact: str, line: int) -> None:
+        """Count one row; `fact` follows `3 train rows` and says the same of each."""
+        rows = self._found.setdefault((rule, split, fact), _Rows())
+        if rows.count and line == rows.lines[-1]:
+            return  # several columns or values of one row
+        rows.count += 1
+        if len(rows.lines) < MOST_NAMED:
+            rows.lines.append(line)
+
+    def add_many(self, rule: str, split: str, fact: str, lines: Iterable[int]) -> None:
+        """Count rows, each once."""
+        for line in lines:
+            self.add(rule, split, fact, line)
+
+    def raise_to(self, rule: str, split: str, fact: str, count: int) -> None:
+        """Set how many rows there are, where only the first ones were added."""
+        self._found[rule, split, fact].count = count
+
+    def findings(self, names: Mapping[str, str]) -> list[Finding]:
+        """Return them by gravity and first row; `names` say where a split's rows are from."""
+        found = [
+            _finding(rule, split, rows, fact, names.get(split, ""))
+            for (rule, split, fact), rows in self._found.items()
+        ]
+        order = list(RULES)
+        return sorted(found, key=lambda f: (f.severity.value, order.index(f.rule), f.split, f.row))
+
+
+def _finding(rule: str, split: str, rows: _Rows, fact: str, name: str) -> Finding:
+    noun = "row" if rows.count == 1 else "rows"
+    of_split = f"{split} " if split else ""
+    return Finding(
+        severity=RULES[rule].severity,
+        rule=rule,
+        where=Location(name, rows.lines[0]),
+        row=rows.lines[0],
+        fact=f"{rows.count:,} {of_split}{noun} {fact} ({named(rows.lines, rows.count)})",
+        remedy=RULES[rule].remedy,
+        split=split,
+        count=rows.count,
+        lines=tuple(rows.lines),
+    )
+
+
+def named(lines: Sequence[int], count: int) -> str:
+    """Return `line 4`, or `lines 4, 9 and 12 more`."""
+    more = f" and {count - len(lines):,} more" if count > len(lines) else ""
+    return f"{'line' if count == 1 else 'lines'} {', '.join(map(str, lines))}{more}"

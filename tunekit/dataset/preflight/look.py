@@ -1,0 +1,106 @@
+"""The preflight: every row is looked at once, while the data set is prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tunekit.dataset.checks import answers_of, parsed_prompt
+from tunekit.dataset.preflight.batch import Batch, Check, Tally
+from tunekit.dataset.preflight.labels import Labels
+from tunekit.dataset.preflight.masking import Masking
+from tunekit.dataset.preflight.near import NearLeaks
+from tunekit.dataset.preflight.repeats import Repeats
+from tunekit.dataset.preflight.texts import Characters, Placeholders
+from tunekit.dataset.preflight.values import Blanks, Types
+from tunekit.dataset.prepared import prepare
+from tunekit.model import Example, Experiment, Finding, OnRow, PreparedDataset
+
+# Checks take so many rows at a time: most look at all of them in one call.
+_BATCH_ROWS = 1024
+
+
+def prepare_checked(
+    experiment: Experiment, *, root: Path, on_row: OnRow | None = None
+) -> PreparedDataset:
+    """Prepare a data set as `prepare` does, with what a preflight finds on the way."""
+    preflight = Preflight(experiment)
+    made = prepare(experiment, root=root, preflight=preflight, on_row=on_row)
+    return replace(made, findings=tuple(preflight.findings()))
+
+
+class Preflight:
+    """Takes rows as they are rendered; holds hashes and counts, no rows but the last thousand."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        spec = experiment.dataset
+        objects = spec.source.objects()
+        is_table = not objects and spec.messages is None and spec.ready_made is None
+        template = parsed_prompt(experiment)[0] if is_table else None
+        used = list(dict.fromkeys(spec.columns[n] for n in template.names)) if template else []
+        answers = [spec.columns[n] for n in answers_of(experiment) if n in spec.columns]
+        literals = template.literals if template else ("",)
+        self._edges = (len(literals[0]), len(literals[-1])) if template else None
+        self._names = {s: objects.get(s, str(spec.source)) for s in objects or spec.split}
+        repeats = Repeats(has_pairs=experiment.tuning.method == "preference")
+        self._checks: list[Check] = [
+            Blanks(used),
+            Types([*used, *(column for column in answers if column not in used)]),
+            Characters(),
+            Placeholders({*spec.columns, *spec.columns.values()}),
+            repeats,
+            Labels(),
+            Masking(),
+        ]
+        if set(self._names) != {"train"}:
+            self._checks.append(NearLeaks(repeats.leaked))
+        self._tally = Tally()
+        self._split = ""
+        self._examples: list[Example] = []
+        self._raws: list[Mapping[str, Any]] = []
+
+    def see(self, split: str, example: Example, raw: Mapping[str, Any]) -> None:
+        """Take in one row: as it is sent, and as the source has it."""
+        if split != self._split or len(self._examples) == _BATCH_ROWS:
+            self._flush()
+            self._split = split
+        self._examples.append(example)
+        self._raws.append(raw)
+
+    def findings(self) -> list[Finding]:
+        """Return what was found, errors first; call it once, after the last row."""
+        self._flush()
+        for check in self._checks:
+            check.finish(self._tally)
+        return self._tally.findings(self._names)
+
+    def _flush(self) -> None:
+        if not self._examples:
+            return
+        examples = self._examples
+        prompts = [example.prompt for example in examples]
+        sources = [example.source for example in examples]
+        filled = self._filled_in(prompts)
+        batch = Batch(
+            split=self._split,
+            lines=[example.line for example in examples],
+            prompts=prompts,
+            inputs=filled or prompts,
+            texts=filled or sources,
+            sources=sources,
+            responses=[example.response for example in examples],
+            rejected=[e.rejected for e in examples if e.rejected is not None],
+            raws=self._raws,
+        )
+        for check in self._checks:
+            check.take(batch, self._tally)
+        self._examples, self._raws = [], []
+
+    def _filled_in(self, prompts: list[str]) -> list[str]:
+        """Return prompts without the template's two ends; none where rows are ready-made."""
+        if self._edges is None:
+            return []
+        first, last = self._edges
+        return [prompt[first : len(prompt) - last] for prompt in prompts]

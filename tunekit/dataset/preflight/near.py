@@ -1,0 +1,130 @@
+"""Held-out rows that are nearly a row of train.
+
+Candidates by MinHash in bands (A. Broder, "On the resemblance and containment of documents", 1997)
+over what begins at each word, for many rows at once in numpy; rapidfuzz then compares the texts.
+Memory: 12 bytes a training row. The texts of train wait in an unnamed temporary file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from collections.abc import Mapping, Sequence, Set
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any
+
+from tunekit.dataset.preflight.batch import Batch, Tally
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BANDS, _PER_BAND = 3, 2
+# Of 100: what two texts have in common (Indel similarity), case aside.
+ALIKE = 90.0
+# Two such texts of a word or two say little.
+_SHORTEST = 20
+_LONGEST = 2000
+# Training rows to compare with, a band.
+_MOST_COMPARED = 4
+_WINDOW = 8
+_GAP = b"\0" * _WINDOW
+_FACTORS = (
+    *(0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9),
+    *(0xD6E8FEB86659FD93, 0xA0761D6478BD642F, 0xE7037ED1A0B428DB),
+)
+
+
+class NearLeaks:
+    """Finds held-out rows that differ in a word or two from a row of train.
+
+    `leaked` names the lines that are known to be there word for word.
+    """
+
+    def __init__(self, leaked: Mapping[str, Set[int]]) -> None:
+        self._leaked = leaked
+        self._train = array("I")
+        self._ends = array("Q", [0])
+        self._held: list[tuple[Sequence[int], list[str], str, NDArray[Any]]] = []
+        self._is_whole = True
+
+    @cached_property
+    def _file(self) -> IO[bytes]:
+        return tempfile.TemporaryFile()
+
+    def take(self, batch: Batch, tally: Tally) -> None:
+        texts = [text[:_LONGEST].lower() for text in batch.texts]
+        raws = [text.encode() for text in texts]
+        bands = sketches(raws)
+        if batch.split != "train":
+            self._held.append((batch.lines, texts, batch.split, bands))
+            return
+        self._train.frombytes(bands.tobytes())
+        end = self._ends[-1]
+        self._ends.extend([end := end + len(raw) for raw in raws])
+        if self._is_whole:
+            try:
+                self._file.write(b"".join(raws))
+            except OSError:  # no room: what can't be compared is not claimed
+                self._is_whole = False
+
+    def finish(self, tally: Tally) -> None:
+        import numpy as np
+
+        if not self._held or not self._train or not self._is_whole:
+            return
+        train = np.frombuffer(self._train, dtype=np.uint32).reshape(-1, BANDS)
+        orders = [np.argsort(train[:, band]) for band in range(BANDS)]
+        keys = [train[order, band] for band, order in enumerate(orders)]
+        for lines, texts, split, bands in self._held:
+            lows = [np.searchsorted(key, bands[:, b], "left") for b, key in enumerate(keys)]
+            highs = [np.searchsorted(key, bands[:, b], "right") for b, key in enumerate(keys)]
+            has_rows = np.logical_or.reduce([h > low for h, low in zip(highs, lows, strict=True)])
+            known = self._leaked.get(split, set())
+            for place in np.flatnonzero(has_rows).tolist():
+                line, text = lines[place], texts[place]
+                if line in known or len(text) < _SHORTEST:
+                    continue
+                rows: set[int] = set()
+                for low, high, order in zip(lows, highs, orders, strict=True):
+                    most = min(high[place], low[place] + _MOST_COMPARED)
+                    rows.update(order[low[place] : most].tolist())
+                if self._is_near(text, sorted(rows)):
+                    fact = f"at least {ALIKE:g}% alike with a row of train"
+                    tally.add("near-leak", split, fact, line)
+        self._file.close()
+
+    def _is_near(self, text: str, rows: Sequence[int]) -> bool:
+        from rapidfuzz.fuzz import ratio
+
+        for row in rows:
+            start, end = self._ends[row], self._ends[row + 1]
+            self._file.seek(start)
+            other = self._file.read(end - start).decode()
+            if ratio(text, other, score_cutoff=ALIKE):
+                return True
+        return False
+
+
+def sketches(texts: Sequence[bytes]) -> NDArray[Any]:
+    """Return `BANDS` numbers a text: two texts with the same words share each with high chance."""
+    import numpy as np
+
+    data = b"".join((_GAP, _GAP.join(texts), _GAP, _GAP))
+    octets = np.frombuffer(data, dtype=np.uint8)
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    starts = _WINDOW + np.concatenate(([0], np.cumsum(lengths[:-1] + _WINDOW)))
+    # A window begins after a space, and at each letter of scripts that are written without.
+    begins = (octets[:-1] == ord(" ")) | (octets[1:] >= 0xE0)
+    begins = np.concatenate(([False], begins))
+    begins[starts] = True
+    places = np.flatnonzero(begins[: len(data) - _WINDOW])
+    windows = np.ndarray((len(data) - _WINDOW,), dtype="<u8", buffer=data, strides=(1,))[places]
+    firsts = np.searchsorted(places, starts)
+    bands = np.empty((len(texts), BANDS), dtype=np.uint32)
+    for band in range(BANDS):
+        one, two = (
+            np.minimum.reduceat(windows * np.uint64(factor), firsts)
+            for factor in _FACTORS[band * _PER_BAND : (band + 1) * _PER_BAND]
+        )
+        bands[:, band] = (one * np.uint64(_FACTORS[0]) ^ two) >> np.uint64(32)
+    return bands
