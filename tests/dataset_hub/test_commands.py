@@ -51,3 +51,57 @@ def test_a_plan_without_the_hub_says_what_to_do(reached: Reached, hub_project: P
     assert done.returncode == 2
     assert "experiments/mask.yaml:5:12: hub:o/n: the Hub answered 503; try again" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("written", ["", "revision: main", "revision: v1"])
+def test_a_branch_that_moved_is_told_and_its_pinned_data_are_not_tuned_on_again(
+    reached: Reached, project: Project, tmp_path: Path, written: str
+) -> None:
+    repo = reached.hub.repo("o/n")
+    first = repo.commit({"train.jsonl": rows(100)})
+    spec = SPEC.replace(", revision: {commit}", f", {written}" if written else "").format()
+    project.write("experiments/mask.yaml", spec)
+    home = str(tmp_path / "cache")
+    project.extra_environment = {"HF_ENDPOINT": reached.hub.url, "HF_HOME": home}
+    if written.endswith("v1"):
+        repo.tags["v1"] = first
+    project.ok("apply", "-y", "--wait")
+    recorded = project.sql("SELECT json_extract(dataset, '$.commit') FROM revisions")
+    assert recorded == [(first,)]
+
+    second = repo.commit({"train.jsonl": rows(100, seed=2)})
+    if written.endswith("v1"):
+        repo.tags["v1"] = second
+    planned = project.run("plan", "--detailed-exitcode")
+    assert planned.returncode == 0, planned.stderr
+    branch = written.partition(": ")[2] or "main"
+    assert (
+        f"mask: {branch} of hub:o/n moved: {first[:12]} -> {second[:12]}; pinned" in planned.stderr
+    )
+    # Other hyperparameters re-tune on the pinned rows; a new revision in the spec takes the new.
+    project.write("experiments/mask.yaml", spec.replace("epochs: 2", "epochs: 3"))
+    assert "rows" not in project.ok("plan").partition("dataset:")[2]
+    old = f", {written}" if written else ""
+    project.write(
+        "experiments/mask.yaml",
+        spec.replace(f"hub: o/n{old}", f"hub: o/n, revision: {second}"),
+    )
+    replanned = project.run("plan", "--detailed-exitcode")
+    assert (replanned.returncode, "dataset:" in replanned.stdout) == (2, True), replanned.stdout
+
+
+def test_a_pinned_data_set_is_planned_without_the_hub(
+    reached: Reached, project: Project, tmp_path: Path
+) -> None:
+    reached.hub.repo("o/n").commit({"train.jsonl": rows(100)})
+    project.write("experiments/mask.yaml", SPEC.replace(", revision: {commit}", "").format())
+    home = str(tmp_path / "cache")
+    project.extra_environment = {"HF_ENDPOINT": reached.hub.url, "HF_HOME": home}
+    project.ok("apply", "-y", "--wait")
+    reached.hub.status = 503
+    planned = project.run("plan")
+    assert planned.returncode == 0
+    assert "1 unchanged" in planned.stdout
+    assert "mask: whether its data moved is not known: hub:o/n: the Hub answered 503" in (
+        planned.stderr
+    )

@@ -50,7 +50,7 @@ def test_json_has_the_findings_with_rule_place_and_lines(project: Project) -> No
     assert finding["rule"] == "empty-answer"
     assert finding["where"] == {"path": "data.jsonl", "line": 62, "column": 0}
     assert (finding["experiment"], finding["split"]) == ("mask", "validation")
-    assert (finding["row"], finding["lines"], finding["count"]) == (62, [62], 1)
+    assert (finding["row"], finding["places"], finding["count"]) == (62, ["data.jsonl:62"], 1)
     assert "findings" not in json.loads(project.run("validate", "-o", "json").stdout)
 
 
@@ -77,3 +77,17 @@ def test_a_warning_in_the_data_is_said_by_each_plan_until_it_is_submitted(projec
         assert planned.stderr.count("[null-text]") == 1
     assert project.run("apply", "-y", "--wait").returncode == 0
     assert "[null-text]" not in project.run("plan").stderr
+
+
+def test_rows_of_several_files_are_named_by_their_own_file_and_line(project: Project) -> None:
+    lines = rows(100).splitlines()
+    project.write("part-1.jsonl", "\n".join(lines[:40]) + "\n")
+    lines[52] = json.dumps({**json.loads(lines[52]), "message": " "})
+    lines[60] = json.dumps({**json.loads(lines[60]), "masked": "a\u0007b"})
+    project.write("part-2.jsonl", "\n".join(lines[40:]) + "\n")
+    project.spec()
+    spec = (project.root / "experiments/mask.yaml").read_text()
+    project.write("experiments/mask.yaml", spec.replace("data.jsonl", "part-*.jsonl"))
+    seen = project.run("validate", "--data")
+    assert "part-2.jsonl:13: 1 train row with an empty input (line 13)" in seen.stderr
+    assert "part-2.jsonl:21: warning: 1 validation row with a control character" in seen.stderr

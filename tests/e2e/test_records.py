@@ -47,9 +47,9 @@ def test_plan_and_diff_say_which_rows_a_new_revision_has(cloud: Cloud) -> None:
     assert (step["dataset"]["train"]["added"], step["dataset"]["train"]["changed"]) == (1, 1)
 
     found = diff(project, "mask@1", "mask", "--texts")
-    assert [row["line"] for row in found["removed"]] == [11]
+    assert [row["where"] for row in found["removed"]] == ["data.jsonl:11"]
     (changed,) = found["changed"]
-    assert (changed["before"]["line"], changed["after"]["line"]) == (6, 6)
+    assert {changed[when]["where"] for when in ("before", "after")} == {"data.jsonl:6"}
     assert changed["after"]["text"]["response"] == "changed"
     assert "text" not in changed["before"]  # nobody kept it
     project.ok("apply", "-y", "--wait")
@@ -111,7 +111,10 @@ def test_dropped_rows_are_shown_by_their_line_and_many_flag_the_job(cloud: Cloud
     cloud.service.call("PUT", f"/_emulator/jobs/{newest.rpartition('/')[2]}", body)
     project.ok("wait")
     shown = project.json("show", "mask")
-    assert [(row["number"], row["line"]) for row in shown["dropped_rows"]] == [(3, 5), (60, 62)]
+    assert [(row["number"], row["where"]) for row in shown["dropped_rows"]] == [
+        (3, "data.jsonl:5"),
+        (60, "data.jsonl:62"),
+    ]
     assert shown["job"]["is_flagged"]
     text = project.ok("show", "mask")
     assert "4 of 60 rows (6.7%), flagged" in text

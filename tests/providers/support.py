@@ -51,7 +51,14 @@ def prepared(
         for name, found in rows.items()
         if found
     }
-    return PreparedDataset("f", splits, lambda split: iter(rows[split]), system, dict(uris or {}))
+    return PreparedDataset(
+        "f",
+        splits,
+        lambda split: iter(rows[split]),
+        system,
+        dict(uris or {}),
+        source="rows.jsonl",
+    )
 
 
 def job_spec(dataset: PreparedDataset | None = None, **changes: Any) -> JobSpec:

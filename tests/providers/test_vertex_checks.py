@@ -136,11 +136,11 @@ def test_rows_are_looked_at_without_being_told(monkeypatch: pytest.MonkeyPatch) 
     problems = found(job_spec(prepared(rows), method="preference", base_model="gemini-2.5-flash"))
     texts = {key: (severity, text) for severity, key, text in problems if "row" in text}
     assert texts["dataset.columns"][0] == "error"
-    assert "first: line 9" in texts["dataset.columns"][1]
+    assert "first: rows.jsonl:9" in texts["dataset.columns"][1]
     sources = [text for _, key, text in problems if key == "dataset.source"]
     assert len(sources) == 2
-    assert "first: line 7" in sources[0]
-    assert "first: line 5" in sources[1]
+    assert "first: rows.jsonl:7" in sources[0]
+    assert "first: rows.jsonl:5" in sources[1]
     assert "131,072 tokens" in sources[1]
     assert not any("canary" in text for _, _, text in problems)
     monkeypatch.setattr(limits, "MOST_FILE_BYTES", 10_000)

@@ -21,7 +21,7 @@ from tunekit.dataset import columnar
 from tunekit.dataset.opening import open_path
 from tunekit.dataset.sources import Reader
 from tunekit.errors import DataError, MissingExtra
-from tunekit.model import Location, Source
+from tunekit.model import Location, Source, placed
 
 AGAIN = "make the file again, or fetch it again"
 
@@ -104,8 +104,8 @@ def test_without_pyarrow_its_extra_is_named(
 def test_tsv_is_csv_with_tabs(tmp_path: Path) -> None:
     (tmp_path / "data.tsv").write_text('text\tmasked\na, b\t"tab\there"\n"c\nd"\te\n')
     assert list(opened(tmp_path, "data.tsv").rows()) == [
-        (2, {"text": "a, b", "masked": "tab\there"}, None, ""),
-        (3, {"text": "c\nd", "masked": "e"}, None, ""),
+        (2, {"text": "a, b", "masked": "tab\there"}, None),
+        (3, {"text": "c\nd", "masked": "e"}, None),
     ]
     (tmp_path / "data.tsv").write_text("text\tmasked\na\tb\tc\n")
     with pytest.raises(DataError, match=r"^data.tsv:2: 3 fields .* a value with a tab, "):
@@ -194,10 +194,11 @@ def test_several_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> N
     (tmp_path / "data/c.csv.gz").write_bytes(gzip.compress(b"text,masked\n4,[4]\n"))
     (tmp_path / "data/.hidden").write_text("no table")
     reader = opened(tmp_path, "data/*")
-    assert [(row.file, row.line, row.values["text"]) for row in reader.rows()] == [
-        *(("data/a.jsonl", 1, "0"), ("data/a.jsonl", 2, "1")),
-        *(("data/b.jsonl", 1, "2"), ("data/b.jsonl", 2, "3")),
-        ("data/c.csv.gz", 2, "4"),
+    rows = [(row.line, row.values["text"]) for row in reader.rows()]
+    assert [(str(placed(n, reader.files(), source="")), text) for n, text in rows] == [
+        *(("data/a.jsonl:1", "0"), ("data/a.jsonl:2", "1")),
+        *(("data/b.jsonl:1", "2"), ("data/b.jsonl:2", "3")),
+        ("data/c.csv.gz:2", "4"),
     ]
     assert (reader.count(), reader.count(3), reader.columns()) == (5, 3, ["text", "masked"])
     assert list(opened(tmp_path, "**/*.jsonl").rows()) == list(reader.rows())[:4]

@@ -10,7 +10,7 @@ from tunekit.cli import desired
 from tunekit.cli.context import App, unknown_name
 from tunekit.cli.labels import labels
 from tunekit.errors import UsageError
-from tunekit.model import Actor, Trial
+from tunekit.model import Actor, Experiment, Trial
 from tunekit.plan import Options
 
 
@@ -21,6 +21,10 @@ class Scope:
     trials: Sequence[Trial]
     options: Options
     is_whole: bool
+
+    def experiments(self) -> list[Experiment]:
+        """Return the experiments of the trials, each once."""
+        return list({trial.experiment.name: trial.experiment for trial in self.trials}.values())
 
     def applier(
         self,

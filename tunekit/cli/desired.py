@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tunekit import dataset, providers, spec
+from tunekit.cli import pins
 from tunekit.cli.context import App
 from tunekit.cli.labels import has_labels
 from tunekit.errors import DataError, ProviderError, SpecError
@@ -90,6 +91,11 @@ def experiments(app: App, files: Sequence[str], wanted: Mapping[str, str]) -> li
 
 def prepared(app: App, experiment: Experiment) -> PreparedDataset:
     """Return an experiment's data; unchanged bytes are recognised and not rendered again."""
+    experiment = pins.pinned(app, experiment)
+    return pins.with_commit(_prepared(app, experiment), experiment)
+
+
+def _prepared(app: App, experiment: Experiment) -> PreparedDataset:
     key = dataset.source_key(experiment, root=app.project.root)
     record = app.registry.dataset(key)
     if record is not None:

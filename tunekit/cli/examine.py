@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tunekit.cli import pins
 from tunekit.cli.context import App
 from tunekit.errors import DataError
 from tunekit.model import Experiment, Finding, JobSpec, Problem, Trial
@@ -18,6 +19,7 @@ def examine(app: App, experiment: Experiment) -> list[Finding]:
 
     root = app.project.root
     try:
+        experiment = pins.pinned(app, experiment)
         made = prepare_checked(experiment, root=root)
     except DataError as error:
         return bad_rows(experiment, root=root, error=error)

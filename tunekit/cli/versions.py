@@ -9,7 +9,9 @@ from typing import Any
 from tunekit.cli import asking, desired
 from tunekit.cli.context import App
 from tunekit.errors import DataError, StalePlan, UsageError
-from tunekit.model import Example, Experiment, Job, PreparedDataset, SplitInfo
+from tunekit.model import Example, Experiment, Job, Location, PreparedDataset, SplitInfo, placed
+
+Files = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,13 @@ class Version:
     experiment: Experiment
     fingerprint: str
     splits: Mapping[str, SplitInfo]
+    files: Files
     job: Job | None = None
+
+    def place(self, split: str, line: int) -> Location:
+        """Return where in the source the row of a line was."""
+        source = self.experiment.dataset.source
+        return placed(line, self.files, source=source.objects().get(split, str(source)))
 
 
 def version(app: App, files: tuple[str, ...], name: str) -> Version:
@@ -29,7 +37,7 @@ def version(app: App, files: tuple[str, ...], name: str) -> Version:
     experiment = None if number else desired.of_name(app, files, plain)
     if experiment is not None:
         data = desired.prepared(app, experiment)
-        return Version(plain, experiment, data.fingerprint, data.splits)
+        return Version(plain, experiment, data.fingerprint, data.splits, data.files)
     trial, job = app.job(name)
     kept = app.registry.revision(job)["dataset"]
     return Version(
@@ -37,6 +45,7 @@ def version(app: App, files: tuple[str, ...], name: str) -> Version:
         asking.experiment_of(app, trial, job),
         kept["fingerprint"],
         {split: _info(values) for split, values in kept["splits"].items()},
+        tuple((name, before) for name, before in kept["files"]),
         job,
     )
 

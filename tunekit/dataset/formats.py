@@ -37,7 +37,7 @@ class JsonLines(FileSource):
                 raise self.fault(line, fault_of(error), "each line must be one object") from None
             except TypeError:
                 raise self.fault(line, "not a JSON object", "each line must be one") from None
-            yield new(Row, (line, values, raw, ""))
+            yield new(Row, (line, values, raw))
 
     def count(self, limit: int | None = None) -> int:
         """Return how many lines are not blank, counting up to `limit`, without parsing them."""

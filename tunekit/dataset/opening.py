@@ -5,14 +5,14 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunekit.dataset.formats import SUPPORTED, reader_of
 from tunekit.dataset.gcs import StoredObject
 from tunekit.dataset.hub import HubSource
 from tunekit.dataset.saved import SavedFolder, is_saved
-from tunekit.dataset.sources import BadSource, FileSource, LocalFile, Reader, Row
+from tunekit.dataset.sources import BadSource, Files, FileSource, LocalFile, Reader, Row
 from tunekit.model import Experiment, Location, Problem
 
 _NO_PATH = "not a path that can be opened"
@@ -110,21 +110,28 @@ class SeveralFiles:
     """Files that one pattern matches, read one after another in the order of their names."""
 
     name: str
-    files: Sequence[FileSource]
+    parts: Sequence[FileSource]
+    # How many lines were counted before each file that was reached.
+    _before: dict[str, int] = field(default_factory=dict, compare=False)
 
     def rows(self) -> Iterator[Row]:
-        for file in self.files:
-            name = file.name
-            for line, values, raw, _ in file.rows():
-                yield Row(line, values, raw, name)
+        last = 0
+        for part in self.parts:
+            before = self._before[part.name] = last
+            for line, values, raw in part.rows():
+                last = before + line
+                yield Row(last, values, raw)
+
+    def files(self) -> Files:
+        return tuple(self._before.items())
 
     def columns(self) -> Sequence[str]:
         """Return the columns of the first file that has rows."""
-        return next((columns for file in self.files if (columns := file.columns())), [])
+        return next((columns for file in self.parts if (columns := file.columns())), [])
 
     def count(self, limit: int | None = None) -> int:
         total = 0
-        for file in self.files:
+        for file in self.parts:
             if limit is not None and total >= limit:
                 break
             total += file.count(None if limit is None else limit - total)
@@ -132,4 +139,4 @@ class SeveralFiles:
 
     def identity(self) -> list[str]:
         """Return the identities of all files, in their order."""
-        return [text for file in self.files for text in file.identity()]
+        return [text for file in self.parts for text in file.identity()]

@@ -25,7 +25,7 @@ from tunekit.dataset.sources import BadSource, Reader, Row
 from tunekit.dataset.spill import reordered
 from tunekit.dataset.split import cut, is_shares, shortage, shuffled
 from tunekit.errors import DataError, SpecError
-from tunekit.model import DatasetSpec, Example, Experiment, Location, Problem, Turn
+from tunekit.model import DatasetSpec, Example, Experiment, Location, Problem, Turn, placed
 
 Pair = tuple[Example, Mapping[str, Any]]
 
@@ -91,6 +91,10 @@ class Pipeline:
         pairs = (self._plain_pair(row, with_rows=with_rows) if use else None for row, use in found)
         return map(_as_pair, reordered(pairs, order))
 
+    def place(self, line: int) -> Location:
+        """Return where a row is that was read."""
+        return placed(line, self.reader.files(), source=self.reader.name)
+
     @property
     def _spec(self) -> DatasetSpec:
         return self.experiment.dataset
@@ -120,9 +124,7 @@ class Pipeline:
                 is_kept = keeps(row.values)
             except Unorderable as error:
                 remedy = "mend the row, or leave it out with `is empty` or =="
-                raise BadRow(error.fact, remedy).at(
-                    row.file or self.reader.name, row.line
-                ) from None
+                raise BadRow(error.fact, remedy).at(self.place(row.line)) from None
             if is_kept:
                 yield row
 
@@ -170,13 +172,13 @@ class Pipeline:
         try:
             return text_of(row.values, column)
         except BadRow as bad:
-            raise bad.at(row.file or self.reader.name, row.line) from None
+            raise bad.at(self.place(row.line)) from None
 
     def _example(self, row: Row) -> Example:
         try:
             return self.render(row)
         except BadRow as bad:
-            raise bad.at(row.file or self.reader.name, row.line) from None
+            raise bad.at(self.place(row.line)) from None
 
     def _pairs(self, rows: Iterator[Row]) -> Iterator[Pair]:
         render = self.render
@@ -184,7 +186,7 @@ class Pipeline:
             try:
                 example = render(row)
             except BadRow as bad:
-                raise bad.at(row.file or self.reader.name, row.line) from None
+                raise bad.at(self.place(row.line)) from None
             yield example, row.values
 
     def _plain_pair(self, row: Row, *, with_rows: bool) -> tuple[Any, ...]:

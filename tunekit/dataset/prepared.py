@@ -14,7 +14,7 @@ from tunekit.dataset.gcs import CloudStorage
 from tunekit.dataset.opening import open_source
 from tunekit.dataset.preflight.rules import VERSION as RULES_VERSION
 from tunekit.dataset.readymade import example_of
-from tunekit.dataset.sources import BadSource, OutOfReach
+from tunekit.dataset.sources import BadSource, Files, OutOfReach
 from tunekit.errors import DataError, StalePlan
 from tunekit.model import (
     Example,
@@ -83,17 +83,21 @@ def prepare(
     """
     is_ready_made = bool(experiment.dataset.source.objects())
     measured = _measured_objects if is_ready_made else _rendered
-    splits = measured(experiment, root, _Audience(preflight, on_row))
+    splits, files = measured(experiment, root, _Audience(preflight, on_row))
     return _prepared(
         experiment,
         root,
         splits=splits,
         fingerprint=_fingerprint(splits, experiment.dataset.system_instruction),
+        files=files,
     )
 
 
 # How many rows are measured at once.
 _BATCH_ROWS = 32
+
+
+_Measured = tuple[dict[str, SplitInfo], Files]
 
 
 class _Audience(NamedTuple):
@@ -103,7 +107,7 @@ class _Audience(NamedTuple):
     on_row: OnRow | None
 
 
-def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> dict[str, SplitInfo]:
+def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> _Measured:
     # Imported where rows are read: most commands read none.
     from tunekit.dataset.measure import Measure
     from tunekit.dataset.pipeline import Pipeline
@@ -129,10 +133,10 @@ def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> dict[s
             # The source ended early, so the number of rows is known by now.
             pipeline.refuse_shortage(before)
             raise DataError(f"{pipeline.reader.name}: changed while it was read; try again")
-    return found
+    return found, pipeline.reader.files()
 
 
-def _measured_objects(experiment: Experiment, _: Path, audience: _Audience) -> dict[str, SplitInfo]:
+def _measured_objects(experiment: Experiment, _: Path, audience: _Audience) -> _Measured:
     from tunekit.dataset.fastjson import loads
     from tunekit.dataset.measure import Measure
 
@@ -147,7 +151,7 @@ def _measured_objects(experiment: Experiment, _: Path, audience: _Audience) -> d
         if not measured.rows:
             fact = "no rows"
             raise BadSource(Problem(fact, "add rows or name another object", Location(uri)))
-    return found
+    return found, ()
 
 
 def _ready_made(experiment: Experiment, split: str) -> Generator[Example]:
@@ -167,6 +171,7 @@ def _prepared(
     splits: Mapping[str, SplitInfo],
     fingerprint: str,
     findings: tuple[Finding, ...] = (),
+    files: Files = (),
 ) -> PreparedDataset:
     return PreparedDataset(
         fingerprint=fingerprint,
@@ -175,6 +180,8 @@ def _prepared(
         system_instruction=experiment.dataset.system_instruction,
         uris=experiment.dataset.source.objects(),
         findings=findings,
+        source=str(experiment.dataset.source),
+        files=files,
     )
 
 
@@ -185,7 +192,12 @@ def to_record(dataset: PreparedDataset) -> dict[str, Any]:
         for name, info in dataset.splits.items()
     }
     findings = [asdict(finding) for finding in dataset.findings]
-    return {"fingerprint": dataset.fingerprint, "splits": splits, "findings": findings}
+    return {
+        "fingerprint": dataset.fingerprint,
+        "splits": splits,
+        "findings": findings,
+        "files": [list(file) for file in dataset.files],
+    }
 
 
 def from_record(
@@ -202,6 +214,7 @@ def from_record(
         splits=splits,
         fingerprint=record["fingerprint"],
         findings=tuple(Finding.from_record(finding) for finding in record["findings"]),
+        files=tuple((name, before) for name, before in record["files"]),
     )
 
 

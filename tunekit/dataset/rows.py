@@ -43,8 +43,8 @@ class BadRow(Exception):
         self.fact = fact
         self.remedy = remedy
 
-    def at(self, source: str, line: int) -> BadSource:
-        return BadSource(Problem(self.fact, self.remedy, Location(source, line)))
+    def at(self, where: Location) -> BadSource:
+        return BadSource(Problem(self.fact, self.remedy, where))
 
 
 def renderer(experiment: Experiment, template: Template) -> Renderer:
@@ -83,7 +83,7 @@ def _tabular(template: Template, columns: Mapping[str, str], answers: list[str])
 
     def render(row: Row) -> Example:
         """Do the same in half the time for what most rows are: one text in, one text out."""
-        line, values, _, _ = row
+        line, values, _ = row
         try:
             text, response, *_ = fetch(values)
             prompt = "".join((before, text, after))

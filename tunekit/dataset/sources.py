@@ -27,13 +27,12 @@ class Row(NamedTuple):
     """One record of a source; `line` counts from 1 and is where the record starts.
 
     `raw` is the line itself, without its end, where a record is one of JSON. In a table that has no
-    lines, `line` is the record's number. `file` is set where a source is many.
+    lines, `line` is the record's number. Where a source is many files, it counts through them all.
     """
 
     line: int
     values: Mapping[str, Any]
     raw: bytes | None = None
-    file: str = ""
 
 
 class BadSource(DataError):
@@ -69,6 +68,13 @@ class Reader(Protocol):
     def identity(self) -> list[str]:
         """Return strings that are equal only where the rows are; must not parse them."""
 
+    def files(self) -> Files:
+        """Return the files that were read so far; none where the source is one."""
+
+
+# Files in the order they are read, each with how many lines were counted before it.
+Files = tuple[tuple[str, int], ...]
+
 
 class Rows(Protocol):
     """A table that is found; a Reader without its name and identity."""
@@ -95,6 +101,9 @@ class FoundLater(ABC):
 
     def count(self, limit: int | None = None) -> int:
         return self._opened.count(limit)
+
+    def files(self) -> Files:
+        return ()
 
 
 class Stored(Protocol):
@@ -152,6 +161,9 @@ class FileSource(ABC):
             return [kind, *self.stored.identity()]
         except OSError as error:
             raise self._unreadable(error) from None
+
+    def files(self) -> Files:
+        return ()
 
     def fault(self, line: int, fact: str, remedy: str = "") -> BadSource:
         return BadSource(Problem(fact, remedy, Location(self.name, line)))

@@ -11,6 +11,7 @@ from tunekit.model.data import (
     Turn,
     digest,
     estimated_tokens,
+    placed,
 )
 from tunekit.model.providers import (
     EVAL_CORRECT,
@@ -112,6 +113,7 @@ __all__ = [
     "Turn",
     "digest",
     "estimated_tokens",
+    "placed",
     "revision_identity",
     "token_for",
     "trial_name",

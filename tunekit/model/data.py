@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 from tunekit.model.spec import Location, Problem, Severity
@@ -69,8 +71,8 @@ class RowCheck(Protocol):
 class Finding:
     """What one rule found in a data set, all its rows together; never what they hold.
 
-    `where` is the first row's place and `row` its line, 0 where it is about no row. `lines` are the
-    first ones of `count` rows.
+    `where` is the first row's place and `row` its line, 0 where it is about no row. `places` are
+    those of the first of `count` rows, as FILE:LINE.
     """
 
     severity: Severity
@@ -81,7 +83,7 @@ class Finding:
     remedy: str
     split: str = ""
     count: int = 0
-    lines: tuple[int, ...] = ()
+    places: tuple[str, ...] = ()
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Finding:
@@ -92,7 +94,7 @@ class Finding:
                 **record,
                 "severity": Severity(record["severity"]),
                 "where": Location(**where) if where else None,
-                "lines": tuple(record["lines"]),
+                "places": tuple(record["places"]),
             }
         )
 
@@ -101,12 +103,24 @@ class Finding:
         return Problem(self.fact, self.remedy, self.where, self.severity, rule=self.rule)
 
 
+def placed(line: int, files: Sequence[tuple[str, int]], *, source: str) -> Location:
+    """Return the place of a line that counts through several files, each with the lines before it.
+
+    Without files, it is that of the source.
+    """
+    if not files:
+        return Location(source, line)
+    name, before = files[max(bisect_left(files, line, key=itemgetter(1)) - 1, 0)]
+    return Location(name, line - before)
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedDataset:
     """A data set rendered and split. `read(split)` yields its examples afresh each time.
 
     `uris` names the Cloud Storage object of a split that is ready-made and used where it lies.
-    `findings` are what a preflight found when it was prepared.
+    `findings` are what a preflight found when it was prepared. `files` are those of a source that
+    is several, each with the number of lines before it. `commit` is the Hub's that was read.
     """
 
     fingerprint: str
@@ -115,6 +129,13 @@ class PreparedDataset:
     system_instruction: str | None = None
     uris: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = field(default=(), compare=False)
+    source: str = field(default="", compare=False)
+    commit: str | None = field(default=None, compare=False)
+    files: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+
+    def place(self, split: str, line: int) -> Location:
+        """Return where in the source an example's `line` is."""
+        return placed(line, self.files, source=self.uris.get(split, self.source))
 
     def training_identity(self) -> dict[str, Any]:
         """Return what of the data affects training: the test split does not."""

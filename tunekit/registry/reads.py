@@ -20,6 +20,7 @@ from tunekit.model import (
     Phase,
     RecordedTrial,
     RowIndex,
+    Source,
 )
 from tunekit.registry.file import RegistryFile
 
@@ -128,6 +129,24 @@ class Reads(RegistryFile):
             "dataset": json.loads(row["dataset"]),
             "created_s": row["created_s"],
         }
+
+    def pinned_commit(self, experiment: str, source: Source) -> str | None:
+        """Return the commit of a hub source that an experiment was first applied with.
+
+        None where it was not, or where its spec names another data set or revision by now.
+        """
+        rows = self._all(
+            "SELECT t.document, r.dataset FROM trials t JOIN revisions r "
+            "ON r.experiment = t.experiment AND r.trial = t.key AND r.digest = t.revision "
+            "WHERE t.experiment = ?",
+            [experiment],
+        )
+        for row in rows:
+            written = json.loads(row["document"])["dataset"]["source"]
+            if (written.get("hub"), written.get("revision")) == (source.hub, source.revision):
+                commit: str | None = json.loads(row["dataset"])["commit"]
+                return commit
+        return None
 
     def points(self, job_id: int, metric: str | None = None) -> list[MetricPoint]:
         """Return a job's metric points by series and rising step."""

@@ -54,6 +54,8 @@ class Rows(Reads):
                     {
                         "fingerprint": dataset.fingerprint,
                         "splits": {k: asdict(v) for k, v in dataset.splits.items()},
+                        "files": dataset.files,
+                        "commit": dataset.commit,
                     }
                 ),
                 "created_s": at_s,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tunekit.model import Example, Experiment, RowIndex, SplitInfo
+from tunekit.model import Example, Experiment, Location, RowIndex, SplitInfo
 from tunekit.plan import RowChanges
 from tunekit.plan.rows import summary
 from tunekit.views.output import Column, Output, Table
@@ -116,16 +116,20 @@ def print_stats(output: Output, content: Mapping[str, Any]) -> None:
 
 
 def diff_json(
-    changes: RowChanges, indexes: tuple[RowIndex, RowIndex], *, texts: Texts
+    changes: RowChanges,
+    indexes: tuple[RowIndex, RowIndex],
+    *,
+    texts: Texts,
+    places: tuple[Callable[[int], Location], Callable[[int], Location]],
 ) -> dict[str, Any]:
-    """Return every row that differs: its number in its split, from 1, its line, its tokens."""
+    """Return every row that differs: its number in its split, from 1, its place, its tokens."""
     old, new = indexes
 
     def row(side: int, place: int) -> dict[str, Any]:
         index = (old, new)[side]
         found: dict[str, Any] = {
             "row": place + 1,
-            "line": index.lines[place],
+            "where": str(places[side](index.lines[place])),
             "tokens": index.tokens[place],
         }
         if (example := texts[side].get(place)) is not None:
@@ -170,7 +174,7 @@ def print_diff(output: Output, content: Mapping[str, Any], *, most: int) -> None
 
 
 def _place(row: Mapping[str, Any]) -> str:
-    return f"row {row['row']:,} (line {row['line']:,}, {row['tokens']:,} tokens)"
+    return f"row {row['row']:,} ({row['where']}, {row['tokens']:,} tokens)"
 
 
 def _print_text(output: Output, row: Mapping[str, Any]) -> None:

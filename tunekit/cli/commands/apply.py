@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tunekit.apply import Applied, Applier, Failure
-from tunekit.cli import applying, options, waiting
+from tunekit.cli import applying, options, pins, waiting
 from tunekit.cli.context import App
 from tunekit.errors import SpecError, StalePlan, TunekitError
 from tunekit.model import RecordedTrial
@@ -58,6 +58,8 @@ def command(
     with app.lock(lock_timeout):
         for warning in applier.observer.refresh():
             app.say(f"warning: {warning}")
+        for note in pins.moved(app, scope.experiments()):
+            app.say(note)
         failures = applier.resolve_intents()
         made = with_outlook(applier.plan(), app.registry, app.provider_of)
         _review(app, applier, made, expect=expect)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,12 @@ def diff(
         changes = compare(was, now)
         limit = None if app.format != "table" else most
         texts = _texts(app, (old, new), split, changes, limit) if has_texts else ({}, {})
-        content["splits"][split] = view.diff_json(changes, (was, now), texts=texts)
+        content["splits"][split] = view.diff_json(
+            changes,
+            (was, now),
+            texts=texts,
+            places=(partial(old.place, split), partial(new.place, split)),
+        )
     if app.format == "table":
         view.print_diff(app.output, content, most=most)
     else:

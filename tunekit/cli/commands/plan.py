@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tunekit.cli import applying, options
+from tunekit.cli import applying, options, pins
 from tunekit.cli.context import App
 from tunekit.errors import SpecError, TunekitError
 from tunekit.model import Problem
@@ -42,7 +42,7 @@ def command(
     nothing.
     """
     try:
-        made, problems = _plan(
+        made, problems, notes = _plan(
             app, files=files, wanted=wanted, prune=prune, retry=retry, refresh=refresh
         )
     except TunekitError as error:
@@ -51,6 +51,8 @@ def command(
         # Here 2 means changes and nothing else.
         app.say(str(error))
         raise click.exceptions.Exit(TunekitError.exit_code) from error
+    for note in notes:
+        app.say(note)
     if app.format == "table":
         print_plan(app.output, made, has_all=has_all)
         for problem in problems:
@@ -58,7 +60,8 @@ def command(
         if refusals(problems):
             app.say("`tunekit apply` does none of this before that is mended.")
     else:
-        app.output.data("plan", {**plan_json(made), "problems": [str(p) for p in problems]})
+        said = {"problems": [str(problem) for problem in problems], "notes": notes}
+        app.output.data("plan", {**plan_json(made), **said})
     if refusals(problems) or made.is_refused:
         code = TunekitError.exit_code if detailed_exitcode else SpecError.exit_code
         raise click.exceptions.Exit(code)
@@ -74,11 +77,12 @@ def _plan(
     prune: bool,
     retry: tuple[str, ...],
     refresh: bool,
-) -> tuple[Plan, list[Problem]]:
+) -> tuple[Plan, list[Problem], list[str]]:
     scope = applying.scope(app, files=files, wanted=wanted, prune=prune, retry=retry)
     applier = scope.applier(app)
     if refresh:
         for warning in applier.observer.refresh():
             app.say(f"warning: {warning}")
+    notes = list(pins.moved(app, scope.experiments())) if refresh else []
     made = with_outlook(applier.plan(), app.registry, app.provider_of)
-    return made, preflight(made.steps, applier.observer)
+    return made, preflight(made.steps, applier.observer), notes

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from tunekit import dataset, spec
-from tunekit.cli import asking, desired, options
+from tunekit.cli import asking, desired, options, pins
 from tunekit.cli.context import App, unknown_name
 from tunekit.errors import UsageError
-from tunekit.model import Example, Experiment, Job, RecordedTrial
+from tunekit.model import Example, Experiment, Job, RecordedTrial, placed
 from tunekit.views import show as view
 
 
@@ -97,16 +97,18 @@ def _dropped(app: App, job: Job | None) -> list[dict[str, Any]]:
     revision = app.registry.revision(job)
     rows = app.registry.rows(revision["dataset"]["splits"]["train"]["digest"])
     source = spec.from_document(revision["document"]).dataset.source
+    name = source.objects().get("train", str(source))
     found = []
     for row in stats.dropped_rows:
         is_known = rows is not None and row.number <= len(rows)
         at = rows.lines[row.number - 1] if rows is not None and is_known else None
-        where = f"{source}:{at}" if at else None
-        found.append({"number": row.number, "line": at, "where": where, "reason": row.reason})
+        where = str(placed(at, revision["dataset"]["files"], source=name)) if at else None
+        found.append({"number": row.number, "where": where, "reason": row.reason})
     return found
 
 
 def _examples(app: App, experiment: Experiment | None, *, rows: int, split: str) -> list[Example]:
     if not rows or experiment is None:
         return []
+    experiment = pins.pinned(app, experiment)
     return dataset.preview(experiment, root=app.project.root, rows=rows, split=split)

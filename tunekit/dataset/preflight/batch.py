@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -78,33 +78,36 @@ class Tally:
         """Set how many rows there are, where only the first ones were added."""
         self._found[rule, split, fact].count = count
 
-    def findings(self, names: Mapping[str, str]) -> list[Finding]:
-        """Return them by gravity and first row; `names` say where a split's rows are from."""
+    def findings(self, place: Callable[[str, int], Location]) -> list[Finding]:
+        """Return them by gravity and first row; `place` tells where a line of a split is."""
         found = [
-            _finding(rule, split, rows, fact, names.get(split, ""))
+            _finding(rule, split, rows, fact, [place(split, line) for line in rows.lines])
             for (rule, split, fact), rows in self._found.items()
         ]
         order = list(RULES)
         return sorted(found, key=lambda f: (f.severity.value, order.index(f.rule), f.split, f.row))
 
 
-def _finding(rule: str, split: str, rows: _Rows, fact: str, name: str) -> Finding:
+def _finding(rule: str, split: str, rows: _Rows, fact: str, places: Sequence[Location]) -> Finding:
     noun = "row" if rows.count == 1 else "rows"
     of_split = f"{split} " if split else ""
     return Finding(
         severity=RULES[rule].severity,
         rule=rule,
-        where=Location(name, rows.lines[0]),
-        row=rows.lines[0],
-        fact=f"{rows.count:,} {of_split}{noun} {fact} ({named(rows.lines, rows.count)})",
+        where=places[0],
+        row=places[0].line,
+        fact=f"{rows.count:,} {of_split}{noun} {fact} ({named(places, rows.count)})",
         remedy=RULES[rule].remedy,
         split=split,
         count=rows.count,
-        lines=tuple(rows.lines),
+        places=tuple(map(str, places)),
     )
 
 
-def named(lines: Sequence[int], count: int) -> str:
-    """Return `line 4`, or `lines 4, 9 and 12 more`."""
-    more = f" and {count - len(lines):,} more" if count > len(lines) else ""
-    return f"{'line' if count == 1 else 'lines'} {', '.join(map(str, lines))}{more}"
+def named(places: Sequence[Location], count: int) -> str:
+    """Return `line 4`, or `lines 4, 9 and 12 more`; with their files where these are several."""
+    more = f" and {count - len(places):,} more" if count > len(places) else ""
+    if len({place.path for place in places}) > 1:
+        return f"{', '.join(map(str, places))}{more}"
+    lines = ", ".join(str(place.line) for place in places)
+    return f"{'line' if count == 1 else 'lines'} {lines}{more}"

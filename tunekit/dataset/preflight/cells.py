@@ -15,7 +15,7 @@ from tunekit.dataset.preflight.batch import Tally
 from tunekit.dataset.preflight.rules import RULES
 from tunekit.dataset.sources import BadSource, Row
 from tunekit.errors import DataError
-from tunekit.model import Experiment, Finding, Location, Problem
+from tunekit.model import Experiment, Finding, Location, Problem, placed
 
 
 def bad_rows(experiment: Experiment, *, root: Path, error: DataError) -> list[Finding]:
@@ -26,17 +26,23 @@ def bad_rows(experiment: Experiment, *, root: Path, error: DataError) -> list[Fi
     if experiment.dataset.source.objects():
         return [_of_error(experiment, error)]
     tally = Tally()
-    name = str(experiment.dataset.source)
     try:
         reader = open_source(experiment, root=root)
-        name = reader.name
+    except BadSource as fault:
+        return [_of_error(experiment, fault)]
+    last: DataError | None = None
+    try:
         for row in islice(_filtered(experiment, reader.rows()), experiment.dataset.take):
             _look(experiment, row.line, row.values, tally)
     except BadSource as fault:
-        return [*tally.findings({"": name}), _of_error(experiment, fault)]
+        last = fault
     except Unorderable:
-        return [*tally.findings({"": name}), _of_error(experiment, error)]
-    return tally.findings({"": name}) or [_of_error(experiment, error)]
+        last = error
+    files = reader.files()
+    found = tally.findings(lambda _, line: placed(line, files, source=reader.name))
+    if last is not None or not found:
+        found.append(_of_error(experiment, last or error))
+    return found
 
 
 def _filtered(experiment: Experiment, rows: Iterator[Row]) -> Iterator[Row]:
@@ -81,5 +87,5 @@ def _of_error(experiment: Experiment, error: DataError) -> Finding:
         fact=problem.fact,
         remedy=problem.remedy,
         count=1 if in_data and where.line else 0,
-        lines=(where.line,) if in_data and where.line else (),
+        places=(str(where),) if in_data and where.line else (),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from tunekit.dataset.preflight.repeats import Repeats
 from tunekit.dataset.preflight.texts import Characters, Placeholders
 from tunekit.dataset.preflight.values import Blanks, Types
 from tunekit.dataset.prepared import prepare
-from tunekit.model import Example, Experiment, Finding, OnRow, PreparedDataset
+from tunekit.model import Example, Experiment, Finding, Location, OnRow, PreparedDataset
 
 # Checks take so many rows at a time: most look at all of them in one call.
 _BATCH_ROWS = 1024
@@ -28,7 +28,7 @@ def prepare_checked(
     """Prepare a data set as `prepare` does, with what a preflight finds on the way."""
     preflight = Preflight(experiment)
     made = prepare(experiment, root=root, preflight=preflight, on_row=on_row)
-    return replace(made, findings=tuple(preflight.findings()))
+    return replace(made, findings=tuple(preflight.findings(made.place)))
 
 
 class Preflight:
@@ -40,10 +40,10 @@ class Preflight:
         is_table = not objects and spec.messages is None and spec.ready_made is None
         template = parsed_prompt(experiment)[0] if is_table else None
         used = list(dict.fromkeys(spec.columns[n] for n in template.names)) if template else []
-        answers = [spec.columns[n] for n in answers_of(experiment) if n in spec.columns]
+        named = () if objects else answers_of(experiment)
+        answers = [spec.columns[name] for name in named if name in spec.columns]
         literals = template.literals if template else ("",)
         self._edges = (len(literals[0]), len(literals[-1])) if template else None
-        self._names = {s: objects.get(s, str(spec.source)) for s in objects or spec.split}
         repeats = Repeats(has_pairs=experiment.tuning.method == "preference")
         self._checks: list[Check] = [
             Blanks(used),
@@ -54,7 +54,7 @@ class Preflight:
             Labels(),
             Masking(),
         ]
-        if set(self._names) != {"train"}:
+        if set(objects or spec.split) != {"train"}:
             self._checks.append(NearLeaks(repeats.leaked))
         self._tally = Tally()
         self._split = ""
@@ -69,12 +69,15 @@ class Preflight:
         self._examples.append(example)
         self._raws.append(raw)
 
-    def findings(self) -> list[Finding]:
-        """Return what was found, errors first; call it once, after the last row."""
+    def findings(self, place: Callable[[str, int], Location]) -> list[Finding]:
+        """Return what was found, errors first; call it once, after the last row.
+
+        `place` tells where a line of a split is.
+        """
         self._flush()
         for check in self._checks:
             check.finish(self._tally)
-        return self._tally.findings(self._names)
+        return self._tally.findings(place)
 
     def _flush(self) -> None:
         if not self._examples:

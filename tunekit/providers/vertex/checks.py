@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tunekit.model import JobSpec, Problem, Severity
+from tunekit.model import JobSpec, Location, Problem, Severity
 from tunekit.providers.vertex import limits
 from tunekit.providers.vertex.limits import BaseModel
 from tunekit.providers.vertex.places import MODEL, MULTI_REGIONS, base_name
@@ -153,8 +153,9 @@ def _uris(job: JobSpec) -> Iterator[Problem]:
 
 @dataclass(slots=True)
 class _Found:
-    """Faults of one split's rows: how many, and the first one's line."""
+    """Faults of one split's rows: how many, and the first one's place."""
 
+    place: Callable[[str, int], Location]
     count: int = 0
     line: int = 0
 
@@ -164,7 +165,7 @@ class _Found:
 
     def words(self, split: str) -> str:
         noun = "row" if self.count == 1 else "rows"
-        return f"{self.count:,} {split} {noun} (first: line {self.line})"
+        return f"{self.count:,} {split} {noun} (first: {self.place(split, self.line)})"
 
 
 def _rows(job: JobSpec) -> Iterator[Problem]:
@@ -174,7 +175,8 @@ def _rows(job: JobSpec) -> Iterator[Problem]:
     for split in ("train", "validation"):
         if split not in job.dataset.splits or split in job.dataset.uris:
             continue
-        long, empty, unpaired, size = _Found(), _Found(), _Found(), 0
+        long, empty, unpaired = (_Found(job.dataset.place) for _ in range(3))
+        size = 0
         for row in job.dataset.read(split):
             characters = system + len(row.prompt) + len(row.response) + len(row.rejected or "")
             size += characters + _ROW_BYTES
