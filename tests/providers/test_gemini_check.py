@@ -15,6 +15,7 @@ from tunekit.errors import ProviderError
 from tunekit.model import JobSpec, JobState, PreparedDataset, Problem, Severity, SplitInfo
 from tunekit.providers.gemini_api import limits, reading
 from tunekit.providers.gemini_api.provider import open_provider
+from tunekit.providers.gemini_api.rows import row_bytes
 
 LOCAL = "http://127.0.0.1:1"
 
@@ -132,7 +133,7 @@ def test_the_size_is_that_of_the_request(text: str) -> None:
     )
     # As the client makes it.
     sent = len(MessageToJson(wire.TunedModel.pb(model), use_integers_for_enums=True))
-    told = limits.request_bytes(asked) + sum(limits.row_bytes(a, b) for a, b in rows)
+    told = limits.request_bytes(asked) + sum(row_bytes(a, b) for a, b in rows)
     assert sent <= told <= sent + 1024
 
 
@@ -141,7 +142,7 @@ def test_what_passes_the_check_passes_the_service(serve: Callable[..., Service])
     service = serve(time_scale=1)  # it is only accepted, never trained
     provider = opened(service.url)
     row = ("é" * 6_500, "y")  # 6 bytes each on the wire
-    count = (limits.MOST_BYTES - 1200) // limits.row_bytes(*row)
+    count = (limits.MOST_BYTES - 1200) // row_bytes(*row)
     fits, exceeds = job([row] * count), job([row] * (count + 1))
     assert provider.check(fits) == []
     assert provider.submit(fits, TOKEN).total_steps is not None

@@ -17,6 +17,8 @@ from tunekit.dataset.jsontext import DECODER
 from tunekit.dataset.readymade import example_of
 from tunekit.model import Example
 from tunekit.model.data import Turn
+from tunekit.providers.gemini_api import rows as gemini_rows
+from tunekit.providers.local import rows as local_rows
 from tunekit.providers.vertex.rows import line_of
 
 HARD = {
@@ -73,9 +75,18 @@ def test_a_gemini_api_row_reads_back_as_what_was_written(text: str) -> None:
 
     row = protos.TuningExample(text_input=text, output=f"a{text}")
     sent = protos.TuningExample.to_json(row)
+    assert json.loads(sent) == json.loads(gemini_rows.line_of(text, f"a{text}"))
     assert json.loads(sent) == {"textInput": text, "output": f"a{text}"}
     read = protos.TuningExample.from_json(sent)
     assert (read.text_input, read.output) == (text, f"a{text}")
+
+
+@pytest.mark.parametrize("text", HARD.values(), ids=HARD.keys())
+def test_a_local_row_reads_back_as_what_was_written(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "train.jsonl"
+    local_rows.write_rows(path, [(text, f"a{text}"), ("b", text)])
+    assert local_rows.read_rows(path) == [(text, f"a{text}"), ("b", text)]
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_every_character_is_written_as_json_writes_it() -> None:

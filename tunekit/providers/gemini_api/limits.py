@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tunekit.model import Hyperparameter, JobSpec, PreparedDataset, Problem, Severity
+from tunekit.providers.gemini_api.rows import row_bytes
 
 # The guide's: 4 MB of training data. Its examples travel inside the request.
 MOST_BYTES = 4 * 2**20
@@ -35,7 +36,6 @@ HYPERPARAMETERS = {
 }
 
 # One row as the client sends it, indented by 10, without the two strings; and all the rest.
-_ROW_BYTES = 75
 _REQUEST_BYTES = 1024
 _MOST_ROWS_NAMED = 10
 _TOO_LONG = "the Gemini API refuses them; shorten or leave out"
@@ -151,11 +151,6 @@ def _check_rows(job: JobSpec, dataset: PreparedDataset) -> Iterator[Problem]:
 def request_bytes(job: JobSpec) -> int:
     """Return at most how much a create request has beside its rows."""
     return _REQUEST_BYTES + len(json.dumps(job.description)) + len(job.base_model)
-
-
-def row_bytes(prompt: str, response: str) -> int:
-    """Return how much one row adds to a create request: characters past ASCII are `\\uXXXX`."""
-    return _ROW_BYTES + len(json.dumps(prompt)) + len(json.dumps(response))
 
 
 def _too_large(size: str) -> Problem:

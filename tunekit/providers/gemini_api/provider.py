@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from tunekit.model import (
 from tunekit.providers.gemini_api import doctor, limits, reading
 from tunekit.providers.gemini_api.access import Access
 from tunekit.providers.gemini_api.reading import JSON
+from tunekit.providers.gemini_api.rows import line_of
 from tunekit.providers.gemini_api.service import Service, Tuning
 from tunekit.providers.google.faults import Refused
 from tunekit.providers.google.generation import completion, in_order
@@ -66,10 +66,8 @@ class GeminiApiProvider:
         return list(limits.check(job, is_live=self._access.is_live))
 
     def lines(self, job: JobSpec, split: str) -> Iterator[bytes]:
-        """Yield each row as an element of the request's training data, one JSON object a line."""
-        for row in job.dataset.read(split):
-            example = {"textInput": row.prompt, "output": row.response}
-            yield json.dumps(example, ensure_ascii=False).encode() + b"\n"
+        """Return each row as an element of the request's training data, one JSON object a line."""
+        return (line_of(row.prompt, row.response) for row in job.dataset.read(split))
 
     def submit(self, job: JobSpec, token: str) -> Observation:
         """Create the tuned model whose id is the token; one that exists already is returned."""

@@ -17,6 +17,7 @@ from tunekit.errors import AmbiguousSubmit, ProviderError, TunekitError, Unavail
 from tunekit.model import Generation
 from tunekit.providers.gemini_api.access import EXTRA, Access
 from tunekit.providers.gemini_api.reading import JSON
+from tunekit.providers.gemini_api.rows import message_of, words_of
 from tunekit.providers.google.faults import fault, retry_after_s
 from tunekit.providers.google.packages import load
 from tunekit.providers.google.rest import Rest, tame
@@ -69,7 +70,7 @@ class Service:
         """Return the operation that makes a tuned model. Refused (409) where the id is taken."""
         doing = f"creating tunedModels/{tuning.id}"
         given = tuning.hyperparameters
-        data = _dataset(self._sdk(), rows)
+        data = message_of(self._sdk().genai.protos, rows)
 
         def call(sdk: _Sdk) -> JSON:
             operation = sdk.genai.create_tuned_model(
@@ -89,7 +90,7 @@ class Service:
             )
             return _json(operation.operation)
 
-        found = self._ask(doing, call, is_submit=True, hidden=lambda: _words_of(data))
+        found = self._ask(doing, call, is_submit=True, hidden=lambda: words_of(data))
         if not found.get("name"):
             raise AmbiguousSubmit(f"{doing}: the answer names no operation")
         return found
@@ -259,26 +260,6 @@ class _Multiplied:
             task = request["tuned_model"].tuning_task
             task.hyperparameters.learning_rate_multiplier = self.multiplier
         return self.client.create_tuned_model(request, **options)
-
-
-def _dataset(sdk: _Sdk, rows: Iterable[tuple[str, str]]) -> Any:
-    """Return rows as the service takes them. ProviderError for one that no request can hold."""
-    examples = []
-    for number, (prompt, response) in enumerate(rows, 1):
-        try:
-            examples.append(sdk.genai.protos.TuningExample(text_input=prompt, output=response))
-        except (UnicodeError, ValueError):
-            # From None: the cause quotes the row.
-            raise ProviderError(
-                f"training row {number} holds half a surrogate pair, which is no text; correct it"
-            ) from None
-    return sdk.genai.protos.Dataset(examples={"examples": examples})
-
-
-def _words_of(data: Any) -> str:
-    """Return all text of the rows that were sent, for keeping it out of errors."""
-    examples = data.examples.examples
-    return "\n".join(text for one in examples for text in (one.text_input, one.output))
 
 
 def _json(message: Any) -> JSON:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,15 +137,6 @@ class JobFolder:
             return 0
         return _step_of(lines[-1]) if lines else 0
 
-    def rows(self, split: str) -> list[tuple[str, str]]:
-        """Return a split's (prompt, response) pairs, [] where the job has no such split."""
-        try:
-            lines = (self.path / f"{split}.jsonl").read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return []
-        rows = (json.loads(line) for line in lines if line)
-        return [(row["prompt"], row["response"]) for row in rows]
-
 
 def _step_of(line: bytes) -> int:
     return int(line[len(_STEP) : line.index(b",")])
@@ -160,15 +151,3 @@ def open_private(path: Path, *, append: bool = False) -> Any:
 def make_folder(path: Path) -> None:
     """Make a folder, and those above it, that only its owner may enter."""
     path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-
-
-def write_rows(path: Path, pairs: Iterable[tuple[str, str]]) -> None:
-    """Write (prompt, response) pairs as JSON Lines that a spec can read, by these columns."""
-    with open_private(path) as file:
-        for prompt, response in pairs:
-            file.write(line_of(prompt, response))
-
-
-def line_of(prompt: str, response: str) -> bytes:
-    """Return one row as a worker reads it, with its end."""
-    return json.dumps({"prompt": prompt, "response": response}).encode() + b"\n"

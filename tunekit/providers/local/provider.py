@@ -30,7 +30,8 @@ from tunekit.model import (
     Severity,
 )
 from tunekit.providers.local import training
-from tunekit.providers.local.folder import JobFolder, line_of, make_folder, open_private, write_rows
+from tunekit.providers.local.folder import JobFolder, make_folder, open_private
+from tunekit.providers.local.rows import line_of, write_rows
 
 _CAPABILITIES = Capabilities(
     methods=frozenset({"supervised"}),

@@ -29,6 +29,7 @@ from tunekit.model import (
 )
 from tunekit.providers.local import training
 from tunekit.providers.local.folder import JobFolder, open_private
+from tunekit.providers.local.rows import read_rows
 
 # How often the state file is replaced, and how often a waiting worker looks for a slot.
 _REPORT_EVERY_S = 0.2
@@ -114,7 +115,7 @@ def _train(folder: JobFolder, progress: _Progress) -> None:
     asked = folder.read("job.json")
     if folder.cancel.exists():
         raise _Cancelled
-    rows, validation = folder.rows("train"), folder.rows("validation")
+    rows, validation = (read_rows(folder.path / f"{s}.jsonl") for s in ("train", "validation"))
     progress.put(
         state=JobState.RUNNING,
         detail="reading",
