@@ -11,8 +11,8 @@ _MOST_LABELS = 1000
 _LONGEST_LABEL = 100
 # A label has so many rows on average, at the least.
 _FEWEST_ROWS_A_LABEL = 5
-# The rarest label should have at least a tenth of the commonest one's rows:
-# https://cloud.google.com/vertex-ai/docs/text-data/classification/prepare-data
+# Our own bound, a careful one: for text classifiers Google advises against more than 100 times
+# the rows, https://cloud.google.com/vertex-ai/docs/text-data/classification/prepare-data
 IMBALANCE = 10
 
 
