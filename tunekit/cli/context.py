@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, TextIO
 
 from tunekit import providers, spec
 from tunekit.errors import ProviderError, RegistryError, UsageError
-from tunekit.model import Actor, Clock, Completion, Generation, Job, RecordedTrial
+from tunekit.model import (
+    Actor,
+    Clock,
+    Completion,
+    Generation,
+    Job,
+    RecordedTrial,
+    trial_key,
+)
 from tunekit.observe import Observer
 from tunekit.providers.base import Provider, TellsProgress
 from tunekit.registry import ApplierLock, Holder, Registry
@@ -201,12 +209,12 @@ class App:
 
     def recorded(self, name: str) -> RecordedTrial:
         """Return one recorded trial by name. UsageError, with near misses, where there is none."""
-        trials = (
-            {trial.name: trial for trial in self.registry.trials()} if self.has_registry else {}
-        )
-        if name in trials:
-            return trials[name]
-        raise UsageError(unknown_name(name, list(trials)))
+        if not self.has_registry:
+            raise UsageError(unknown_name(name, []))
+        found = self.registry.trials_of([trial_key(name)])
+        if found:
+            return found[0]
+        raise UsageError(unknown_name(name, self.registry.names()))
 
     def job(self, name: str) -> tuple[RecordedTrial, Job]:
         """Return the job that NAME (the current one) or NAME@NUMBER means. UsageError else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from tunekit.cli.context import App
+from tunekit.cli.labels import labels
+from tunekit.cli.tables import Narrowing, Since, SinceType, SortKey, SortType
+from tunekit.model import JobState
 from tunekit.views.output import FORMATS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -100,6 +103,60 @@ def selector(function: Command) -> Command:
     )(function)
 
 
+def narrowing(
+    sort: Collection[str], *, has_state: bool = True, has_tags: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command `narrow`, and the flags of a table that make it; `sort` are column keys."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def wrapped(
+            *arguments: Any,
+            sort: tuple[SortKey, ...],
+            since: Since | None,
+            wanted: tuple[str, ...] = (),
+            states: tuple[str, ...] = (),
+            **options: Any,
+        ) -> Any:
+            narrow = Narrowing(sort, since, labels(wanted), frozenset(states))
+            return function(*arguments, narrow=narrow, **options)
+
+        wrapped = click.option(
+            "--sort",
+            type=SortType(sort),
+            multiple=True,
+            metavar="[-]KEY",
+            help="Sort by a column's key, as in -o csv; -KEY: the largest first. Repeatable.",
+        )(wrapped)
+        wrapped = since(wrapped)
+        if has_state:
+            wrapped = state(wrapped)
+        return selector(wrapped) if has_tags else wrapped
+
+    return decorate
+
+
+def since(function: Command) -> Command:
+    """Add --since, which gives a Since or None."""
+    return click.option(
+        "--since",
+        type=SinceType(),
+        metavar="WHEN",
+        help="Only what is newer: 7d, 12h, 30m, or a date like 2026-11-01 (UTC).",
+    )(function)
+
+
+def state(function: Command) -> Command:
+    """Add --state."""
+    return click.option(
+        "--state",
+        "states",
+        multiple=True,
+        type=click.Choice([s.value for s in JobState], case_sensitive=False),
+        help="Only jobs in this state; repeatable.",
+    )(function)
+
+
 def names(function: Command) -> Command:
     """Add NAME arguments, completed from the registry."""
     return click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)(
@@ -131,7 +188,7 @@ def complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: str
         app = App()
         if not app.has_registry:
             return []
-        return [t.name for t in app.registry.trials() if t.name.startswith(incomplete)]
+        return [known for known in app.registry.names() if known.startswith(incomplete)]
     except TunekitError:
         return []
 

@@ -22,7 +22,7 @@ COMMANDS = {
     "show": "Show one experiment, its job and its rendered examples.",
     "dataset": "Show, compare and export the rows that jobs are tuned on.",
     "metrics": "Show a job's training metrics, as a table or a curve.",
-    "history": "Show every job ever: who, when, which commit, why, how it ended.",
+    "history": "Show every job ever: who, when, which commit, why, what it cost, how it ended.",
     "evaluate": "Score a tuned model on held-out rows.",
     "predict": "Ask a tuned model.",
     "cancel": "Cancel running jobs.",

@@ -55,6 +55,7 @@ from tunekit.model.trial import (
     TunedBase,
     revision_identity,
     token_for,
+    trial_key,
     trial_name,
 )
 
@@ -116,5 +117,6 @@ __all__ = [
     "placed",
     "revision_identity",
     "token_for",
+    "trial_key",
     "trial_name",
 ]

@@ -18,6 +18,12 @@ def trial_name(experiment: str, key: str) -> str:
     return experiment if key == ONLY_TRIAL else f"{experiment}/{key}"
 
 
+def trial_key(name: str) -> tuple[str, str]:
+    """Return the experiment and the key that `trial_name` made a name of."""
+    experiment, _, key = name.partition("/")
+    return experiment, key or ONLY_TRIAL
+
+
 @dataclass(frozen=True, slots=True)
 class TunedBase:
     """A tuned model that tuning continues from; no checkpoint means its last."""

@@ -31,15 +31,17 @@ OPEN = "phase != 'ABSENT' AND state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"
 class Reads(RegistryFile):
     """Every question that tunekit asks its registry."""
 
-    def trials(self) -> list[RecordedTrial]:
-        """Return every trial with its jobs, by name."""
+    def trials(self, *, of: tuple[str, str] | None = None) -> list[RecordedTrial]:
+        """Return every trial with its jobs, by name; or the one of an experiment and a key."""
         jobs: dict[tuple[str, str], list[Job]] = {}
-        for job in self.jobs():
+        for job in self.jobs(experiment=of[0] if of else None):
             jobs.setdefault((job.experiment, job.trial), []).append(job)
+        where = "WHERE t.experiment = ? AND t.key = ?" if of else ""
         rows = self._all(
-            "SELECT t.*, r.identity FROM trials t LEFT JOIN revisions r "
+            "SELECT t.*, r.identity FROM trials t LEFT JOIN revisions r "  # noqa: S608
             "ON r.experiment = t.experiment AND r.trial = t.key AND r.digest = t.revision "
-            "ORDER BY t.experiment, t.key"
+            f"{where} ORDER BY t.experiment, t.key",
+            of or (),
         )
         identities = [json.loads(row["identity"]) if row["identity"] else None for row in rows]
         return [
@@ -190,8 +192,7 @@ class Reads(RegistryFile):
 
 
 def to_job(row: sqlite3.Row) -> Job:
-    values = dict(row)
-    del values["former_revision"]
+    values = {name: row[name] for name in Job.__slots__}
     values["has_all_points"] = bool(values["has_all_points"])
     values["phase"] = Phase(values["phase"])
     values["state"] = JobState(values["state"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from tunekit.registry import views
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 # Equals the number of migrations below and SQLite's `PRAGMA user_version`, so that a current
 # registry is recognised without importing sqlite-utils.
-VERSION = 4
+VERSION = 5
 
 
 def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
@@ -54,6 +56,13 @@ def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
         db.table("jobs").add_column("data_stats", str)  # JSON
         db.table("jobs").add_column("estimate", str)  # JSON
         db.execute("PRAGMA user_version = 4")
+
+    @steps(name="5_listings")
+    def _listings(db: Database) -> None:
+        db.execute(views.ASKED_INDEX)
+        for name, query in views.VIEWS.items():
+            db.create_view(name, query)
+        db.execute("PRAGMA user_version = 5")
 
     steps.apply(sqlite_utils.Database(connection))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tunekit.model import DataStats, Job, JobState, Phase, RecordedTrial
-from tunekit.views.output import Column, Output, Table
+from tunekit.model import Checkpoint, DataStats, Job, JobState, Phase, RecordedTrial
+from tunekit.views.output import Column, Table
 from tunekit.views.text import age, bar, duration, line, number, plural
 
 STATUS_COLUMNS = (
@@ -30,6 +31,7 @@ _HISTORY_COLUMNS = (
     Column("WHO", "who", rank=3, most=24, least=8),
     Column("COMMIT", "commit", rank=4),
     Column("TOOK", "took", rank=6, is_number=True),
+    Column("COST USD", "cost", rank=5, is_number=True),
     Column("LOSS", "loss", rank=7, is_number=True),
     Column("WHY", "why", rank=1, most=80, least=14),
     Column("OUTCOME", "outcome", rank=5, most=100, least=14),
@@ -38,8 +40,12 @@ _HISTORY_COLUMNS = (
 
 def job_json(job: Job) -> dict[str, Any]:
     """Return a job as plain data; times are seconds since the epoch, UTC."""
-    data = asdict(job)
-    data.pop("id")
+    data = {name: getattr(job, name) for name in Job.__slots__ if name != "id"}
+    # asdict of a job would copy every value, which shows where there are thousands of jobs.
+    data["checkpoints"] = [
+        {name: getattr(saved, name) for name in Checkpoint.__slots__} for saved in job.checkpoints
+    ]
+    data["data_stats"] = asdict(job.data_stats) if job.data_stats else None
     data["job"] = job.title
     data["percent"] = percent(job)
     data["took_s"] = took_s(job)
@@ -50,11 +56,22 @@ def job_json(job: Job) -> dict[str, Any]:
 
 def percent(job: Job) -> float | None:
     """Return how far a job is, 0 to 100; None where the provider doesn't tell."""
-    if job.state is JobState.SUCCEEDED:
+    return percent_of(
+        {
+            "state": job.state,
+            "total_steps": job.total_steps,
+            "completed_steps": job.completed_steps,
+        }
+    )
+
+
+def percent_of(row: Mapping[str, Any]) -> float | None:
+    """Return the same of a job as a row."""
+    if row["state"] == JobState.SUCCEEDED:
         return 100.0
-    if not job.total_steps or job.completed_steps is None:
+    if not row["total_steps"] or row["completed_steps"] is None:
         return None
-    return round(100 * job.completed_steps / job.total_steps, 1)
+    return round(100 * int(row["completed_steps"]) / int(row["total_steps"]), 1)
 
 
 def took_s(job: Job, now_s: float | None = None) -> float | None:
@@ -165,39 +182,58 @@ def steps(job: Job) -> str:
     return f"{job.completed_steps or 0}/{job.total_steps}" if job.total_steps else ""
 
 
-def status_json(trials: Sequence[RecordedTrial]) -> dict[str, Any]:
-    """Return every trial with its current job."""
-    return {
-        "trials": [
-            {
-                "name": trial.name,
-                "desired_state": trial.desired_state,
-                "is_protected": trial.is_protected,
-                "job": job_json(job) if (job := trial.current()) else None,
-            }
-            for trial in sorted(trials, key=_urgency)
-        ]
-    }
+def by_urgency(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return rows of current jobs, the most urgent first, as `status_table` has them."""
+    ranks = {state.value: rank for rank, state in enumerate(_ORDER)}
+    last = len(_ORDER)
+    return sorted(rows, key=lambda r: (ranks.get(r["state"], last), -(r["submitted_s"] or 0.0)))
 
 
-def history_rows(jobs: Sequence[Job], events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return every job, newest first, with who asked for it, when, on which commit, and why."""
-    asked = {event["job_id"]: event for event in events if event["kind"] == "intent"}
-    rows = []
-    for job in reversed(jobs):
-        event = asked.get(job.id, {})
-        rows.append(
-            {
-                **job_json(job),
-                "who": event.get("who"),
-                "command": event.get("command"),
-                "commit": event.get("commit"),
-                "is_dirty": None if event.get("is_dirty") is None else bool(event["is_dirty"]),
-                "why": job.reason,
-                "outcome": outcome(job),
-            }
-        )
-    return rows
+def left_out(rows: Sequence[Mapping[str, Any]], shown: int) -> str:
+    """Say how many rows of current jobs are not shown, and what states all are in."""
+    if shown >= len(rows):
+        return ""
+    states = Counter(row["state"] or "no job" for row in rows)
+    counted = ", ".join(f"{count:,} {state}" for state, count in states.items())
+    return (
+        f"… and {len(rows) - shown:,} more ({counted}); "
+        "narrow with NAME, --state, --since or -l, or show all with --all"
+    )
+
+
+def status_json(rows: Sequence[Mapping[str, Any]], jobs: Mapping[int, Job]) -> list[dict[str, Any]]:
+    """Return trials as plain data, each with its current job."""
+    return [
+        {
+            "name": row["trial_name"],
+            "desired_state": row["desired_state"],
+            "is_protected": bool(row["is_protected"]),
+            "tags": row["tags"],
+            "job": job_json(jobs[row["id"]]) if row["id"] in jobs else None,
+        }
+        for row in rows
+    ]
+
+
+def history_json(
+    rows: Sequence[Mapping[str, Any]], jobs: Mapping[int, Job]
+) -> list[dict[str, Any]]:
+    """Return jobs as plain data, with who asked for each, on which commit, why and its cost."""
+    return [
+        {
+            **job_json(jobs[row["id"]]),
+            "who": row["who"],
+            "command": row["command"],
+            "commit": row["commit"],
+            "is_dirty": None if row["is_dirty"] is None else bool(row["is_dirty"]),
+            "why": row["why"],
+            "tags": row["tags"],
+            "cost_usd": row["cost_usd"],
+            "is_cost_counted": row["is_cost_counted"],
+            "outcome": outcome(jobs[row["id"]]),
+        }
+        for row in rows
+    ]
 
 
 def outcome(job: Job) -> str:
@@ -211,12 +247,10 @@ def outcome(job: Job) -> str:
     return waits_for(job) or job.state.lower()
 
 
-def print_history(output: Output, rows: Sequence[Mapping[str, Any]], *, limit: int | None) -> None:
-    """Print the newest jobs; the rest is counted."""
-    shown = rows if limit is None else rows[:limit]
+def history_table(rows: Sequence[Mapping[str, Any]], *, left: int) -> Table:
+    """Return the table of rows that `history_json` made; `left` are counted, not shown."""
     display = []
-    for row in shown:
-        commit = (row["commit"] or "")[:8] + ("+changes" if row["is_dirty"] else "")
+    for row in rows:
         is_absent = row["phase"] == Phase.ABSENT.value
         display.append(
             {
@@ -224,16 +258,29 @@ def print_history(output: Output, rows: Sequence[Mapping[str, Any]], *, limit: i
                 "state": "never ran" if is_absent else row["state"],
                 "when": utc(row["submitted_s"]),
                 "who": row["who"] or "",
-                "commit": commit,
+                "commit": commit(row),
                 "took": duration(row["took_s"]),
+                "cost": cost(row),
                 "loss": number(row["loss"]),
                 "why": row["why"],
                 "outcome": line(row["outcome"]),
             }
         )
-    left = len(rows) - len(shown)
-    more = f"… and {plural(left, 'older job')}; show all with --all" if left else ""
-    output.table(Table(_HISTORY_COLUMNS, display, more))
+    more = f"… and {plural(left, 'job')} more; show all with --all" if left else ""
+    columns = [c for c in _HISTORY_COLUMNS if c.key != "cost" or any(r["cost"] for r in display)]
+    return Table(columns, display, more)
+
+
+def commit(row: Mapping[str, Any]) -> str:
+    """Return `1a2b3c4d+changes`; empty outside git."""
+    return (row["commit"] or "")[:8] + ("+changes" if row["is_dirty"] else "")
+
+
+def cost(row: Mapping[str, Any]) -> str:
+    """Return dollars, with a ~ where the tokens were guessed; empty where nothing is billed."""
+    if not row["cost_usd"]:
+        return ""
+    return f"{'' if row['is_cost_counted'] else '~'}{row['cost_usd']:.2f}"
 
 
 EVENT_FIELDS = ("at_s", "experiment", "kind", "detail", "who", "command", "commit", "is_dirty")

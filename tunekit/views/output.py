@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "yaml", "csv")
 
+_MOST_INDENTED = 200
+
 STATE_STYLES = {
     "PENDING": "yellow",
     "RUNNING": "cyan",
@@ -103,8 +105,7 @@ class Output:
             text = to_yaml(document, is_unicode=self._is_unicode())
             self.stream.write(to_yaml(document, is_unicode=False) if has_unsafe(text) else text)
             return
-        text = json.dumps(document, indent=2, ensure_ascii=not self._is_unicode())
-        self.stream.write(escaped(text) + "\n")
+        self.stream.write(escaped(_json(document, is_ascii=not self._is_unicode())) + "\n")
 
     def csv(self, rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> None:
         """Print rows as CSV (RFC 4180); text that a spreadsheet would run is quoted with a '."""
@@ -189,6 +190,22 @@ def rich_table(table: Table, width: int) -> RichTable:
 def _cell(text: str, column: Column, room: int) -> tuple[str, str]:
     style = STATE_STYLES.get(text.split(" ")[0], "") if column.key == "state" else ""
     return shortened(line(text), room), style
+
+
+def _json(document: Mapping[str, Any], *, is_ascii: bool) -> str:
+    """Return JSON, indented; of a long list every item on one line.
+
+    Python indents JSON at a fifth of the speed at which it writes it.
+    """
+    fields = []
+    for key, value in document.items():
+        if isinstance(value, list) and len(value) > _MOST_INDENTED:
+            items = ",\n    ".join(json.dumps(item, ensure_ascii=is_ascii) for item in value)
+            text = f"[\n    {items}\n  ]"
+        else:
+            text = json.dumps(value, indent=2, ensure_ascii=is_ascii).replace("\n", "\n  ")
+        fields.append(f"  {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(fields) + "\n}"
 
 
 def _harmless(value: Any) -> Any:

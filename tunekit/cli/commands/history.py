@@ -2,59 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
 import click
 
 from tunekit.cli import options
 from tunekit.cli.context import App
-from tunekit.views.jobs import history_rows, print_history
+from tunekit.cli.tables import Narrowing
+from tunekit.errors import UsageError
+from tunekit.views.jobs import history_json, history_table
 
 _PAGE = 50
 _FIELDS = (
-    *("job", "phase", "state", "submitted_s", "ended_s", "who", "command", "commit", "is_dirty"),
-    *("provider", "base_model", "attempt", "loss", "why", "outcome"),
+    *("job", "phase", "state", "submitted_s", "ended_s", "took_s", "who", "command", "commit"),
+    *("is_dirty", "provider", "base_model", "attempt", "loss", "cost_usd", "is_cost_counted"),
+    *("why", "outcome"),
 )
 
 
-@click.command(epilog=options.example("tunekit history quickstart"))
+@click.command(
+    epilog=options.example("tunekit history --since 30d -l team=privacy --sort -cost_usd")
+)
 @options.names
-@click.option("--all", "has_all", is_flag=True, help=f"Every job, not the newest {_PAGE}.")
+@options.narrowing([field for field in _FIELDS if field != "outcome"])
+@click.option("--all", "has_all", is_flag=True, help=f"Every job, not the first {_PAGE}.")
 @click.option("--events", is_flag=True, help="Every recorded event instead of every job.")
 @options.with_app(("table", "json", "yaml", "csv"))
-def command(app: App, names: tuple[str, ...], has_all: bool, events: bool) -> None:
-    """Show every job ever: who, when, which commit, why, how it ended.
+def command(
+    app: App, names: tuple[str, ...], narrow: Narrowing, has_all: bool, events: bool
+) -> None:
+    """Show every job ever: who, when, which commit, why, what it cost, how it ended.
 
-    The registry appends events and never changes one.
+    The newest first, unless --sort says otherwise. The registry appends events and never changes
+    one. A cost with a ~ is an estimate; without, the service counted the tokens. `show NAME@NUMBER`
+    shows one of the jobs.
     """
     if not app.has_registry:
         app.say("Nothing was applied yet; start with `tunekit plan`.")
         if app.format in ("json", "yaml"):
             app.output.data("history", {"jobs": []})
         return
-    chosen = {app.recorded(name).experiment for name in names}
-    happened = [e for e in app.registry.events() if not chosen or e["experiment"] in chosen]
+    experiments = list(dict.fromkeys(app.recorded(name).experiment for name in names))
     if events:
-        _print_events(app, happened)
+        _print_events(app, experiments, narrow)
         return
-    jobs = [job for job in app.registry.jobs() if not chosen or job.experiment in chosen]
-    rows = history_rows(jobs, happened)
+    recorded = app.registry.job_history(experiments)
+    rows = narrow.rows(recorded, now_s=app.clock.now_s())
     match app.format:
         case "table" if not rows:
-            app.say("No job yet.")
+            app.say("No such job." if recorded else "No job yet.")
         case "table":
-            print_history(app.output, rows, limit=None if has_all else _PAGE)
+            page = rows if has_all else rows[:_PAGE]
+            app.output.table(history_table(_full(app, page), left=len(rows) - len(page)))
         case "csv":
-            app.output.csv(rows, _FIELDS)
+            app.output.csv(_full(app, rows), _FIELDS)
         case _:
-            app.output.data("history", {"jobs": rows})
+            app.output.data("history", {"jobs": _full(app, rows)})
 
 
-def _print_events(app: App, happened: list[dict[str, object]]) -> None:
+def _full(app: App, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return history_json(rows, app.registry.jobs_of([row["id"] for row in rows]))
+
+
+def _print_events(app: App, experiments: Collection[str], narrow: Narrowing) -> None:
     from tunekit.views.jobs import EVENT_FIELDS, events_table
 
+    if narrow.sort or narrow.states or narrow.tags:
+        raise UsageError("--events takes --since only; -o csv is for whatever sorts and filters")
+    happened = [
+        e for e in app.registry.events() if not experiments or e["experiment"] in experiments
+    ]
+    shown = narrow.rows(happened, now_s=app.clock.now_s(), at="at_s")
     match app.format:
         case "table":
-            app.output.table(events_table(happened))
+            app.output.table(events_table(shown))
         case "csv":
-            app.output.csv(happened, EVENT_FIELDS)
+            app.output.csv(shown, EVENT_FIELDS)
         case _:
-            app.output.data("events", {"events": happened})
+            app.output.data("events", {"events": shown})

@@ -10,7 +10,7 @@ from tunekit import dataset, spec
 from tunekit.cli import asking, desired, options, pins
 from tunekit.cli.context import App, unknown_name
 from tunekit.errors import UsageError
-from tunekit.model import Example, Experiment, Job, RecordedTrial, placed
+from tunekit.model import Example, Experiment, Job, RecordedTrial, placed, trial_key
 from tunekit.views import show as view
 
 
@@ -74,11 +74,11 @@ def _example_json(example: Example) -> dict[str, Any]:
 def _recorded(app: App, name: str) -> RecordedTrial | None:
     if not app.has_registry:
         return None
-    return next((trial for trial in app.registry.trials() if trial.name == name), None)
+    return next(iter(app.registry.trials_of([trial_key(name)])), None)
 
 
 def _known(app: App) -> list[str]:
-    return [trial.name for trial in app.registry.trials()] if app.has_registry else []
+    return app.registry.names() if app.has_registry else []
 
 
 def _job(app: App, name: str, trial: RecordedTrial | None) -> Job | None:

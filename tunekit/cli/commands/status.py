@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import click
 
-from tunekit.cli import options, waiting
-from tunekit.cli.context import App, unknown_name
-from tunekit.cli.labels import has_labels, labels
+from tunekit.cli import choosing, options, waiting
+from tunekit.cli.context import App
+from tunekit.cli.tables import Narrowing
 from tunekit.errors import UsageError
-from tunekit.model import JobState, RecordedTrial
+from tunekit.model import RecordedTrial
 from tunekit.observe import Pace
-from tunekit.views.jobs import status_json, status_table
-from tunekit.views.output import rich_table
+from tunekit.views.jobs import left_out, status_json, status_table
+from tunekit.views.output import Table, rich_table
 
 _PAGE = 50
 _FIELDS = (
@@ -23,16 +24,9 @@ _FIELDS = (
 )
 
 
-@click.command(epilog=options.example("tunekit status -w"))
+@click.command(epilog=options.example("tunekit status --state RUNNING --since 7d --sort -loss"))
 @options.names
-@options.selector
-@click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice([s.value for s in JobState], case_sensitive=False),
-    help="Only jobs in this state; repeatable.",
-)
+@options.narrowing([field for field in _FIELDS if field != "job"])
 @click.option("-w", "--watch", is_flag=True, help="Follow until no job is open any more.")
 @click.option("--all", "has_all", is_flag=True, help=f"Every row, not the first {_PAGE}.")
 @click.option("--refresh/--no-refresh", default=True, help="Ask providers first.  [default: ask]")
@@ -40,76 +34,65 @@ _FIELDS = (
 def command(
     app: App,
     names: tuple[str, ...],
-    wanted: tuple[str, ...],
-    states: tuple[str, ...],
+    narrow: Narrowing,
     watch: bool,
     has_all: bool,
     refresh: bool,
 ) -> None:
     """Show every experiment's current job.
 
-    What runs comes first, then the newest. Ctrl-C ends watching; it never cancels a job.
+    What runs comes first, then what is newest, unless --sort says otherwise.
     """
     if not app.has_registry:
         app.say("Nothing was applied yet; start with `tunekit plan`.")
-        if app.format != "table":
-            _print(app, [], has_all=has_all)
+        if app.format in ("json", "yaml"):
+            app.output.data("status", {"trials": []})
         return
     if watch:
-        _watch(app, names, wanted, states, has_all=has_all)
+        _watch(app, names, narrow, has_all=has_all)
         return
     if refresh:
         for warning in app.observer().refresh():
             app.say(f"warning: {warning}")
-    _print(app, _chosen(app, names, wanted, states), has_all=has_all)
+    _print(app, choosing.current_jobs(app, names, narrow), has_all=has_all)
 
 
-def _chosen(
-    app: App, names: Sequence[str], wanted: Sequence[str], states: Sequence[str]
-) -> list[RecordedTrial]:
-    trials = app.registry.trials()
-    known = [trial.name for trial in trials]
-    for name in names:
-        if name not in known:
-            raise UsageError(unknown_name(name, known))
-    tags = labels(wanted)
-    if tags:
-        records = app.registry.experiments()
-        trials = [t for t in trials if has_labels(records[t.experiment]["tags"], tags)]
-    if states:
-        trials = [t for t in trials if (job := t.current()) and job.state.value in states]
-    return [t for t in trials if not names or t.name in names]
-
-
-def _print(app: App, trials: Sequence[RecordedTrial], *, has_all: bool) -> None:
-    match app.format:
-        case "table" if not trials:
+def _print(app: App, rows: Sequence[Mapping[str, Any]], *, has_all: bool) -> None:
+    if app.format == "table":
+        if rows:
+            app.output.table(_table(app, rows, limit=None if has_all else _PAGE))
+        else:
             app.say("No experiment to show.")
-        case "table":
-            limit = None if has_all else _PAGE
-            app.output.table(status_table(trials, now_s=app.clock.now_s(), limit=limit))
-        case "csv":
-            # A job's own `name` is the provider's word for it; here it is the experiment's.
-            rows = [{**(t["job"] or {}), "name": t["name"]} for t in status_json(trials)["trials"]]
-            app.output.csv(rows, _FIELDS)
-        case _:
-            app.output.data("status", status_json(trials))
+        return
+    jobs = app.registry.jobs_of([row["id"] for row in rows if row["id"] is not None])
+    trials = status_json(rows, jobs)
+    if app.format == "csv":
+        # A job's own `name` is the provider's word for it; here it is the experiment's.
+        app.output.csv([{**(t["job"] or {}), "name": t["name"]} for t in trials], _FIELDS)
+    else:
+        app.output.data("status", {"trials": trials})
 
 
-def _watch(
-    app: App,
-    names: Sequence[str],
-    wanted: Sequence[str],
-    states: Sequence[str],
-    *,
-    has_all: bool,
-) -> None:
+def _table(app: App, rows: Sequence[Mapping[str, Any]], *, limit: int | None) -> Table:
+    """Return the table of the first rows, in their order; the others are counted."""
+    page = rows[:limit]
+    table = status_table(_trials(app, page), now_s=app.clock.now_s(), limit=None)
+    drawn = {row["name"]: row for row in table.rows}
+    shown = [drawn[row["name"]] for row in page]
+    return replace(table, rows=shown, more=left_out(rows, len(page)))
+
+
+def _trials(app: App, rows: Sequence[Mapping[str, Any]]) -> list[RecordedTrial]:
+    return app.registry.trials_of([(row["of_experiment"], row["of_trial"]) for row in rows])
+
+
+def _watch(app: App, names: Sequence[str], narrow: Narrowing, *, has_all: bool) -> None:
     if app.format != "table":
         raise UsageError("-w draws; for a script use `tunekit wait` or `status -o json`")
-    chosen = {trial.name for trial in _chosen(app, names, wanted, states)}
     if not app.output.is_terminal:
+        chosen = {row["name"] for row in choosing.current_jobs(app, names, narrow)}
         waiting.until_ended(app, chosen, timeout_s=None)
-        _print(app, _chosen(app, names, wanted, states), has_all=has_all)
+        _print(app, choosing.current_jobs(app, names, narrow), has_all=has_all)
         return
     from rich.live import Live
 
@@ -118,13 +101,12 @@ def _watch(
         while True:
             unsettled = app.registry.unsettled_jobs()
             warnings = pace.refresh(unsettled, with_metrics=True)
-            trials = _chosen(app, names, wanted, states)
-            limit = None if has_all else _rows_on_screen()
-            table = status_table(trials, now_s=app.clock.now_s(), limit=limit)
+            rows = choosing.current_jobs(app, names, narrow)
+            table = _table(app, rows, limit=None if has_all else _rows_on_screen())
             if warnings:
                 table = replace(table, more="\n".join([f"warning: {warnings[0]}", table.more]))
             live.update(rich_table(table, app.output.width), refresh=True)
-            if not any(job.is_open for t in trials if (job := t.current())):
+            if not any(job.is_open for t in _trials(app, rows) if (job := t.current())):
                 return
             app.clock.sleep(pace.pause_s({job.provider for job in unsettled}))
 

@@ -1,0 +1,126 @@
+"""Many jobs at once, as plain rows: what `status`, `history` and `why` choose from.
+
+A row holds only what rows are sorted and filtered by. What is then shown is read job by job, so a
+page of 10,000 jobs costs what a page costs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import Any
+
+from tunekit.model import Job, RecordedTrial
+from tunekit.registry.reads import Reads, to_job
+
+_JOB_KEYS = (
+    *("id", "number", "attempt", "provider", "base_model", "phase", "state", "reason"),
+    *("submitted_s", "started_s", "ended_s", "completed_steps", "total_steps", "loss", "model"),
+    *("endpoint", "error", "detail", "cancel_why", "missing_since_s", "token", "revision"),
+)
+_HISTORY_KEYS = (
+    *("job", "experiment", "trial", *_JOB_KEYS, "took_s", "why"),
+    *("who", "command", "commit", "is_dirty", "tags"),
+)
+_CURRENT_KEYS = (
+    *("trial_name", "of_experiment", "of_trial", "desired_state", "is_protected"),
+    *(*_JOB_KEYS, "tags"),
+)
+# What a job was expected to cost, and what the service counted.
+_COST_KEYS = ("estimate", "data_stats")
+# As many as a page may have; SQLite takes 32,766 values in one question.
+_MOST_ASKED = 500
+
+
+class Listings(Reads):
+    """Every listing of jobs."""
+
+    def current_jobs(self) -> list[dict[str, Any]]:
+        """Return a row a trial, by name: its current job, whose keys are None where it has none."""
+        return list(self._rows("current_jobs", _CURRENT_KEYS, "ORDER BY of_experiment, of_trial"))
+
+    def job_history(self, experiments: Collection[str] = ()) -> list[dict[str, Any]]:
+        """Return a row a job, newest first, with who asked for it; of some experiments only."""
+        marks = ", ".join("?" * len(experiments))
+        where = f"WHERE experiment IN ({marks}) " if experiments else ""
+        order = f"{where}ORDER BY id DESC"
+        return list(self._rows("job_history", _HISTORY_KEYS, order, list(experiments)))
+
+    def made(self, model: str) -> list[dict[str, Any]]:
+        """Return rows of `job_history` of the jobs that made a model, newest first.
+
+        `model` is a model, an endpoint, a checkpoint's model or a job by its provider's name, or
+        how one of these ends: `projects/P/locations/L/endpoints/7` is meant by `endpoints/7`.
+        """
+        ends = "%/" + model.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        condition = (
+            "WHERE ? IN (model, endpoint, name, token) OR model LIKE ? ESCAPE '\\' "
+            "OR endpoint LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\' "
+            "OR EXISTS (SELECT 1 FROM json_each(checkpoints) AS saved "
+            "WHERE saved.value ->> '$.model' = ? OR saved.value ->> '$.model' LIKE ? ESCAPE '\\') "
+            "ORDER BY id DESC"
+        )
+        values = [model, ends, ends, ends, model, ends]
+        return list(self._rows("job_history", _HISTORY_KEYS, condition, values))
+
+    def jobs_of(self, ids: Collection[int]) -> dict[int, Job]:
+        """Return jobs by their ids."""
+        found = {}
+        for batch in _batches(list(ids)):
+            marks = ", ".join("?" * len(batch))
+            rows = self._all(f"SELECT * FROM jobs WHERE id IN ({marks})", batch)  # noqa: S608
+            found.update({row["id"]: to_job(row) for row in rows})
+        return found
+
+    def trials_of(self, keys: Collection[tuple[str, str]]) -> list[RecordedTrial]:
+        """Return trials by experiment and key, in that order; those that are not there left out."""
+        if len(keys) > _MOST_ASKED:
+            found = {(trial.experiment, trial.key): trial for trial in self.trials()}
+        else:
+            found = {key: trial for key in keys for trial in self.trials(of=key)}
+        return [found[key] for key in keys if key in found]
+
+    def names(self) -> list[str]:
+        """Return what every recorded trial is called."""
+        return [row[0] for row in self._all("SELECT trial_name FROM current_jobs ORDER BY 1")]
+
+    def _rows(
+        self, view: str, keys: Collection[str], rest: str, values: Collection[Any] = ()
+    ) -> Iterator[dict[str, Any]]:
+        has = {column["name"] for column in self._all(f"PRAGMA table_info({view})")}
+        keys = [*keys, *(key for key in _COST_KEYS if key in has)]
+        columns = ", ".join(f'"{key}"' for key in keys)
+        for row in self._all(f"SELECT {columns} FROM {view} {rest}", values):  # noqa: S608
+            found = dict(zip(keys, row, strict=True))
+            found["tags"] = _tags(found["tags"] or "{}")
+            estimate, counted = (found.pop(key, None) for key in _COST_KEYS)
+            found["cost_usd"], found["is_cost_counted"] = _cost(estimate, counted)
+            yield found
+
+
+def _batches(ids: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(ids), _MOST_ASKED):
+        yield ids[start : start + _MOST_ASKED]
+
+
+@cache
+def _tags(text: str) -> dict[str, str]:
+    """Return an experiment's tags; many jobs share them."""
+    found: dict[str, str] = json.loads(text)
+    return found
+
+
+def _cost(estimate: str | None, counted: str | None) -> tuple[float | None, bool]:
+    """Return dollars by the price of when a job was submitted, and whether its tokens are counted.
+
+    None where there is no price, or nobody knows for how many epochs.
+    """
+    if not estimate:
+        return None, False
+    about = json.loads(estimate)
+    stats, price = json.loads(counted or "{}"), about.get("price")
+    tokens, epochs = stats.get("billable_tokens"), stats.get("epochs") or about.get("epochs")
+    if price and tokens and epochs:
+        return tokens * epochs * price["usd_per_million_tokens"] / 1e6, True
+    return about.get("usd"), False
