@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from tunekit.views.follow import Follower
 
 
+# A revision's digest is told from a job's number by its length.
+_LEAST_DIGEST = 6
+
+
 @dataclass
 class App:
     """What a command works with; each part is made when it is first needed."""
@@ -217,7 +221,11 @@ class App:
         raise UsageError(unknown_name(name, self.registry.names()))
 
     def job(self, name: str) -> tuple[RecordedTrial, Job]:
-        """Return the job that NAME (the current one) or NAME@NUMBER means. UsageError else."""
+        """Return the job that NAME (the current one), NAME@NUMBER or NAME@REVISION means.
+
+        A revision is written by the first characters of its digest, at least six; its newest job
+        is meant. UsageError where there is none.
+        """
         experiment, _, number = name.partition("@")
         trial = self.recorded(experiment)
         if not number:
@@ -228,8 +236,16 @@ class App:
         for job in trial.jobs:
             if str(job.number) == number:
                 return trial, job
+        if len(number) >= _LEAST_DIGEST:
+            revisions = {j.revision for j in trial.jobs if j.revision.startswith(number)}
+            if len(revisions) > 1:
+                raise UsageError(f"{name}: {len(revisions)} revisions begin so; write more of it")
+            for job in reversed(trial.jobs):
+                if job.revision in revisions:
+                    return trial, job
         last = trial.jobs[-1].number if trial.jobs else 0
-        raise UsageError(f"{experiment} has no job {number}; it has {last}, see `tunekit history`")
+        has = f"it has {last}, see `tunekit history`"
+        raise UsageError(f"{experiment} has no job and no revision {number}; {has}")
 
 
 def unknown_name(name: str, known: list[str]) -> str:

@@ -81,6 +81,12 @@ class Listings(Reads):
             found = {key: trial for key in keys for trial in self.trials(of=key)}
         return [found[key] for key in keys if key in found]
 
+    def experiments_of(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Return the records of some experiments, as `experiments` does of all."""
+        marks = ", ".join("?" * len(names))
+        rows = self._all(f"SELECT * FROM experiments WHERE name IN ({marks})", names)  # noqa: S608
+        return {row["name"]: {**dict(row), "tags": _tags(row["tags"] or "{}")} for row in rows}
+
     def names(self) -> list[str]:
         """Return what every recorded trial is called."""
         return [row[0] for row in self._all("SELECT trial_name FROM current_jobs ORDER BY 1")]

@@ -10,7 +10,7 @@ from __future__ import annotations
 _NAME = "{0}.experiment || CASE {0}.{1} WHEN 'main' THEN '' ELSE '/' || {0}.{1} END"
 
 # Who asked for a job. Without it a job of an experiment with n jobs is looked for among n events,
-# which takes a minute for 10,000 jobs of one experiment.
+# which takes 23 s for 10,000 jobs of one experiment.
 ASKED_INDEX = (
     "CREATE INDEX events_that_made_jobs ON events(job_id) WHERE kind IN ('intent', 'imported')"
 )

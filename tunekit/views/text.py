@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 
 # C0 and C1 controls, DEL, and the bidirectional controls that reorder what a reader sees
 # (CVE-2021-42574). Tab and line feed stay.
@@ -81,6 +83,26 @@ def bar(share: float, width: int) -> str:
     """Return a bar of `width` characters, `share` of it filled."""
     filled = int(max(0.0, min(share, 1.0)) * width)
     return "━" * filled + "╌" * (width - filled)
+
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def bucketed(values: Sequence[float], count: int) -> list[float]:
+    """Return at most `count` means, each of its share of the values; only finite ones count."""
+    finite = [value for value in values if math.isfinite(value)]
+    count = min(count, len(finite))
+    edges = [round(place * len(finite) / count) for place in range(count + 1)] if count else []
+    parts = [finite[start:end] for start, end in pairwise(edges)]
+    return [sum(part) / len(part) for part in parts]
+
+
+def sparkline(values: Sequence[float], *, low: float, high: float) -> str:
+    """Return a curve, a character a value, which is as high as the value between low and high."""
+    if high <= low:
+        return _SPARKS[0] * len(values)
+    share = ((value - low) / (high - low) for value in values)
+    return "".join(_SPARKS[min(max(int(part * 8), 0), 7)] for part in share)
 
 
 def plural(count: int, noun: str) -> str:
