@@ -24,6 +24,7 @@ ALLOWED = {
     "registry": {"model", "errors"},
     "providers": {"model", "errors"},
     "evaluate": {"model", "errors"},
+    "export": {"model", "errors"},
     "observe": {"model", "errors", "registry", "providers"},
     "retry": {"model", "errors", "providers"},
     "intents": {"model", "errors", "providers", "observe", "retry"},
@@ -37,6 +38,7 @@ ALLOWED = {
     "cli": {
         *("model", "errors", "plan", "spec", "dataset", "registry", "providers"),
         *("evaluate", "observe", "outlook", "refusals", "retry", "apply", "views", "emulator"),
+        "export",
     },
     # It tests the providers, so it must not share their code.
     "emulator": {"model", "errors", "providers.local.training"},
@@ -63,6 +65,8 @@ HOMES = {
     "datasets": "dataset",
     "huggingface_hub": "dataset",
     "pyarrow": "dataset",
+    "mlflow": "export",
+    "tensorboard": "export",
     "starlette": "emulator",
     "uvicorn": "emulator",
 }
@@ -78,6 +82,7 @@ HEAVY = (
     *("google", "vertexai", "plotext", "requests", "httpx", "starlette", "uvicorn"),
     *("pyarrow", "huggingface_hub"),
     *("ftfy", "rapidfuzz"),
+    *("mlflow", "sqlalchemy", "tensorboard"),
 )
 
 
