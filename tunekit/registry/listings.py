@@ -50,19 +50,24 @@ class Listings(Reads):
     def made(self, model: str) -> list[dict[str, Any]]:
         """Return rows of `job_history` of the jobs that made a model, newest first.
 
-        `model` is a model, an endpoint, a checkpoint's model or a job by its provider's name, or
-        how one of these ends: `projects/P/locations/L/endpoints/7` is meant by `endpoints/7`.
+        `model` is a model, an endpoint, a checkpoint's model or a job by its provider's name; or
+        how one of these ends: `endpoints/7` is `projects/P/locations/L/endpoints/7`. A model
+        without its @VERSION is any version of it.
         """
-        ends = "%/" + model.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        literal = model.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        forms = [literal, f"{literal}@%", f"%/{literal}", f"%/{literal}@%"]
+        places = ("model", "endpoint", "name", "saved.value ->> '$.model'")
+        like = {
+            place: " OR ".join([f"{place} LIKE ? ESCAPE '\\'"] * len(forms)) for place in places
+        }
+        saved = like.pop(places[-1])
         condition = (
-            "WHERE ? IN (model, endpoint, name, token) OR model LIKE ? ESCAPE '\\' "
-            "OR endpoint LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\' "
-            "OR EXISTS (SELECT 1 FROM json_each(checkpoints) AS saved "
-            "WHERE saved.value ->> '$.model' = ? OR saved.value ->> '$.model' LIKE ? ESCAPE '\\') "
-            "ORDER BY id DESC"
+            f"WHERE token = ? OR {' OR '.join(like.values())} OR EXISTS (SELECT 1 "  # noqa: S608
+            f"FROM json_each(checkpoints) AS saved WHERE {saved}) ORDER BY id DESC"
         )
-        values = [model, ends, ends, ends, model, ends]
-        return list(self._rows("job_history", _HISTORY_KEYS, condition, values))
+        return list(
+            self._rows("job_history", _HISTORY_KEYS, condition, [model, *forms * len(places)])
+        )
 
     def jobs_of(self, ids: Collection[int]) -> dict[int, Job]:
         """Return jobs by their ids."""

@@ -186,7 +186,7 @@ def print_markdown(output: Output, found: Comparison, subjects: Sequence[Subject
         output.text(_md_row([f"**{title.lower()}**", *[""] * len(found.subjects)]))
         for key, cells in lines:
             shown = [_code(shortened(line(cells.get(n, "")), 80)) for n in found.subjects]
-            output.text(_md_row([_code(key), *shown]))
+            output.text(_md_row([_code(shortened(line(key), 80)), *shown]))
     for note in found.notes:
         output.text(f"\n> {note}")
 

@@ -45,7 +45,9 @@ def _made(app: App, model: str) -> list[dict[str, Any]]:
     """Return the jobs that a person may mean. UsageError where there is none."""
     if app.has_registry:
         plain = _VERB.sub("", _ADDRESS.sub("", model.strip())).strip("/")
-        for asked in dict.fromkeys((model.strip(), plain)):
+        # A service may say the project's number where the registry has its name.
+        end = "/".join(plain.split("/")[-2:]) if plain.startswith("projects/") else plain
+        for asked in dict.fromkeys((model.strip(), plain, end)):
             if asked and (found := app.registry.made(asked)):
                 return found
         name = model.partition("@")[0]
@@ -120,4 +122,5 @@ def _origin(
 def _is_meant(checkpoint: str, asked: str, job: Job) -> bool:
     """True where a checkpoint of its own was asked about, not the job's model."""
     is_own = checkpoint not in (job.model, job.endpoint)
-    return is_own and (checkpoint == asked or checkpoint.endswith(f"/{asked}"))
+    end = "/".join(_VERB.sub("", asked).split("/")[-2:])
+    return is_own and (checkpoint == asked or checkpoint.endswith(f"/{end}"))
