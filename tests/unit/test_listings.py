@@ -91,6 +91,9 @@ def test_history_is_every_job_newest_first_with_who_asked(registry: Registry) ->
     some = registry.job_history(["e00001", "e00002"])
     assert {row["experiment"] for row in some} == {"e00001", "e00002"}
     assert registry.jobs_of(list(jobs)) == jobs
+    assert registry.job_history(limit=7) == rows[:7]
+    assert registry.count_jobs() == len(rows)
+    assert registry.count_jobs(["e00001", "e00002"]) == len(some)
 
 
 def test_a_job_that_was_adopted_was_asked_for_by_who_adopted_it(path: Path) -> None:

@@ -14,18 +14,14 @@ from typing import Any
 from tunekit.model import Job, RecordedTrial
 from tunekit.registry.reads import Reads, to_job
 
-_JOB_KEYS = (
-    *("id", "number", "attempt", "provider", "base_model", "phase", "state", "reason"),
-    *("submitted_s", "started_s", "ended_s", "completed_steps", "total_steps", "loss", "model"),
-    *("endpoint", "error", "detail", "cancel_why", "missing_since_s", "token", "revision"),
-)
 _HISTORY_KEYS = (
-    *("job", "experiment", "trial", *_JOB_KEYS, "took_s", "why"),
-    *("who", "command", "commit", "is_dirty", "tags"),
+    *("job", "id", "experiment", "phase", "state", "submitted_s", "ended_s", "took_s", "who"),
+    *("command", "commit", "is_dirty", "provider", "base_model", "attempt", "loss", "why", "tags"),
 )
 _CURRENT_KEYS = (
-    *("trial_name", "of_experiment", "of_trial", "desired_state", "is_protected"),
-    *(*_JOB_KEYS, "tags"),
+    *("trial_name", "of_experiment", "of_trial", "desired_state", "is_protected", "tags", "id"),
+    *("provider", "base_model", "state", "completed_steps", "total_steps", "loss"),
+    *("submitted_s", "started_s", "ended_s", "detail", "error"),
 )
 # What a job was expected to cost, and what the service counted.
 _COST_KEYS = ("estimate", "data_stats")
@@ -40,12 +36,17 @@ class Listings(Reads):
         """Return a row a trial, by name: its current job, whose keys are None where it has none."""
         return list(self._rows("current_jobs", _CURRENT_KEYS, "ORDER BY of_experiment, of_trial"))
 
-    def job_history(self, experiments: Collection[str] = ()) -> list[dict[str, Any]]:
+    def job_history(
+        self, experiments: Collection[str] = (), *, limit: int | None = None
+    ) -> list[dict[str, Any]]:
         """Return a row a job, newest first, with who asked for it; of some experiments only."""
-        marks = ", ".join("?" * len(experiments))
-        where = f"WHERE experiment IN ({marks}) " if experiments else ""
-        order = f"{where}ORDER BY id DESC"
+        order = f"{_among(experiments)} ORDER BY id DESC LIMIT {-1 if limit is None else limit}"
         return list(self._rows("job_history", _HISTORY_KEYS, order, list(experiments)))
+
+    def count_jobs(self, experiments: Collection[str] = ()) -> int:
+        """Return how many rows `job_history` has."""
+        sql = f"SELECT count(*) FROM jobs {_among(experiments)}"  # noqa: S608
+        return int(self._one(sql, experiments)[0])
 
     def made(self, model: str) -> list[dict[str, Any]]:
         """Return rows of `job_history` of the jobs that made a model, newest first.
@@ -108,6 +109,11 @@ class Listings(Reads):
             estimate, counted = (found.pop(key, None) for key in _COST_KEYS)
             found["cost_usd"], found["is_cost_counted"] = _cost(estimate, counted)
             yield found
+
+
+def _among(experiments: Collection[str]) -> str:
+    marks = ", ".join("?" * len(experiments))
+    return f"WHERE experiment IN ({marks})" if experiments else ""
 
 
 def _batches(ids: list[int]) -> Iterator[list[int]]:

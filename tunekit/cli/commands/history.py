@@ -47,14 +47,18 @@ def command(
     if events:
         _print_events(app, experiments, narrow)
         return
-    recorded = app.registry.job_history(experiments)
+    is_page = app.format == "table" and not has_all
+    # Whatever is filtered or sorted is so among all jobs; what is not need not be read.
+    limit = _PAGE if is_page and not narrow.is_asked else None
+    recorded = app.registry.job_history(experiments, limit=limit)
     rows = narrow.rows(recorded, now_s=app.clock.now_s())
+    count = app.registry.count_jobs(experiments) if limit else len(rows)
     match app.format:
         case "table" if not rows:
             app.say("No such job." if recorded else "No job yet.")
         case "table":
-            page = rows if has_all else rows[:_PAGE]
-            app.output.table(history_table(_full(app, page), left=len(rows) - len(page)))
+            page = rows[:_PAGE] if is_page else rows
+            app.output.table(history_table(_full(app, page), left=count - len(page)))
         case "csv":
             app.output.csv(_full(app, rows), _FIELDS)
         case _:
