@@ -58,7 +58,12 @@ def test_compare_shows_only_what_differs(twice: Project) -> None:
     assert rows["hyperparameters/epochs"] == {"mask@1": 2, "mask@2": 3}
     change = rows["data/train.change"]
     assert change["mask@1"] is None
-    assert change["mask@2"]["rows"] == 0
+    assert {key: change["mask@2"][key] for key in ("added", "removed", "changed", "rows")} == {
+        "added": 1,
+        "removed": 1,
+        "changed": 0,
+        "rows": 0,
+    }
     assert "hyperparameters/batch_size" not in rows
     assert not any(key.startswith("spec/") for key in rows)
     assert "data/validation.change" not in rows

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+from array import array
 from typing import Any
 
 import pytest
 
 from tests.unit.test_views import HOSTILE, output, written
 from tunekit.evaluate.comparison import Comparison, Row, Score, SplitRows, Subject, compare
-from tunekit.model import EVAL_LOSS, TRAIN_LOSS, MetricPoint
+from tunekit.model import EVAL_LOSS, TRAIN_LOSS, MetricPoint, RowIndex
 from tunekit.views import compare as view
 from tunekit.views.output import Output
 from tunekit.views.text import bucketed, sparkline
@@ -25,7 +26,16 @@ def rows_of(found: Comparison) -> dict[str, Row]:
 
 
 def split(hashes: list[int] | None, digest: str, *, rows: int = 3, tokens: int = 9) -> SplitRows:
-    return SplitRows(rows=rows, characters=30, digest=digest, tokens=tokens, hashes=hashes)
+    index = None
+    if hashes is not None:
+        # A row's key is the text that it was made of: here its hash without the last digit.
+        index = RowIndex(
+            hashes=array("Q", hashes),
+            keys=array("Q", [value // 10 for value in hashes]),
+            tokens=array("I", [value % 10 for value in hashes]),
+            lines=array("I", range(len(hashes))),
+        )
+    return SplitRows(rows=rows, characters=30, digest=digest, tokens=tokens, index=index)
 
 
 def test_equal_subjects_differ_in_nothing() -> None:
@@ -56,33 +66,35 @@ def test_a_hyperparameter_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [
-        ([1, 2, 3], [1, 2, 3], None),
-        ([1, 2, 3], [2, 3, 4, 5], (2, 1)),
-        ([1, 1, 2], [1, 2, 2], (1, 1)),
-        ([1, 2, 3], [3, 2, 1], (0, 0)),
-        (None, [1, 2, 3], (None, None)),
+        ([11, 21, 31], [11, 21, 31], None),
+        ([11, 21, 31], [21, 31, 42, 55], (2, 1, 0, 6)),
+        ([11, 21, 31], [11, 25, 31], (0, 0, 1, 4)),
+        ([11, 11, 23], [11, 23, 23], (1, 1, 0, 2)),
+        ([11, 21, 31], [31, 21, 11], (0, 0, 0, 0)),
+        (None, [11, 21, 31], (None, None, None, 2)),
     ],
 )
-def test_rows_are_counted_where_their_hashes_are_kept(
-    before: list[int] | None, after: list[int], change: tuple[int | None, int | None] | None
+def test_rows_are_counted_where_they_are_on_record(
+    before: list[int] | None, after: list[int], change: tuple[int | None, ...] | None
 ) -> None:
     digest = "same" if before == after else "other"
     one = Subject("a@1", splits={"train": split(before, "same")})
     other = Subject("a@2", splits={"train": split(after, digest, rows=len(after), tokens=11)})
-    row = rows_of(compare([one, other], keeps_equal=True))["data/train.change"]
-    assert row.values["a@1"] is None
-    found = row.values["a@2"]
+    found = compare([one, other], keeps_equal=True)
+    values = rows_of(found)["data/train.change"].values
+    assert values["a@1"] is None
     if change is None:
-        assert found is None
-    else:
-        assert (found["added"], found["removed"]) == change
-        assert found["tokens"] == 2
-        assert found["rows"] == len(after) - 3
+        assert values["a@2"] is None
+        return
+    keys = ("added", "removed", "changed", "tokens")
+    assert tuple(values["a@2"][key] for key in keys) == change
+    assert values["a@2"]["rows"] == len(after) - 3
+    assert any("not on record" in note for note in found.notes) == (before is None)
 
 
 def test_a_split_that_only_one_has_is_all_new() -> None:
     one = Subject("a@1", splits={})
-    other = Subject("a@2", splits={"test": split([1, 2, 3], "t")})
+    other = Subject("a@2", splits={"test": split([11, 21, 31], "t")})
     change = rows_of(compare([one, other]))["data/test.change"].values["a@2"]
     assert (change["added"], change["removed"], change["rows"]) == (3, 0, 3)
 
@@ -118,12 +130,21 @@ def test_scores_are_always_told_and_so_is_that_they_are_of_other_rows() -> None:
     ("change", "text"),
     [
         (None, "the same rows"),
-        ({"added": 12, "removed": 3, "rows": 9, "tokens": 4100}, "+12 -3 rows, +4,100 tokens"),
-        ({"added": 0, "removed": 3, "rows": -3, "tokens": None}, "-3 rows"),
-        ({"added": 0, "removed": 0, "rows": 0, "tokens": 0}, "the same rows in another order"),
-        ({"added": None, "removed": None, "rows": 1000, "tokens": None}, "+1,000 rows"),
         (
-            {"added": None, "removed": None, "rows": 0, "tokens": -7},
+            {"added": 12, "removed": 3, "changed": 1, "rows": 9, "tokens": 4100},
+            "+12 -3 ~1 rows, +4,100 tokens",
+        ),
+        ({"added": 0, "removed": 3, "changed": 0, "rows": -3, "tokens": None}, "-3 rows"),
+        (
+            {"added": 0, "removed": 0, "changed": 0, "rows": 0, "tokens": 0},
+            "the same rows in another order",
+        ),
+        (
+            {"added": None, "removed": None, "changed": None, "rows": 1000, "tokens": None},
+            "+1,000 rows",
+        ),
+        (
+            {"added": None, "removed": None, "changed": None, "rows": 0, "tokens": -7},
             "other rows, as many, -7 tokens",
         ),
     ],

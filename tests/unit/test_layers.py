@@ -23,7 +23,7 @@ ALLOWED = {
     "dataset": {"model", "errors"},
     "registry": {"model", "errors"},
     "providers": {"model", "errors"},
-    "evaluate": {"model", "errors"},
+    "evaluate": {"model", "errors", "plan"},
     "export": {"model", "errors"},
     "observe": {"model", "errors", "registry", "providers"},
     "retry": {"model", "errors", "providers"},

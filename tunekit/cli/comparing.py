@@ -32,15 +32,12 @@ def subject_of(app: App, job: Job) -> Subject:
 
 
 def _split_rows(app: App, info: Mapping[str, Any]) -> SplitRows:
-    """Return a split's size, with its rows' hashes where this registry keeps them."""
-    kept = getattr(app.registry, "rows", None)
-    index = kept(info["digest"]) if kept else None
     return SplitRows(
         rows=info["rows"],
         characters=info["characters"],
         digest=info["digest"],
-        tokens=info.get("tokens"),
-        hashes=index.hashes if index else None,
+        tokens=info.get("tokens"),  # revisions before registry version 4 have none
+        index=app.registry.rows(info["digest"]),
     )
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tunekit.model import EVAL_LOSS, MEAN_LOSS, PREFERENCE_LOSS, TRAIN_LOSS, MetricPoint
+from tunekit.model import (
+    EVAL_LOSS,
+    MEAN_LOSS,
+    PREFERENCE_LOSS,
+    TRAIN_LOSS,
+    MetricPoint,
+    RowIndex,
+)
+from tunekit.plan import rows as row_changes
 
 Group = Literal["spec", "data", "hyperparameters", "result", "scores"]
 
@@ -18,13 +25,16 @@ _TRAIN_LOSSES = (TRAIN_LOSS, PREFERENCE_LOSS, MEAN_LOSS)
 
 @dataclass(frozen=True, slots=True)
 class SplitRows:
-    """One split of a subject's data. `tokens` and `hashes`, one a row, where they are on record."""
+    """One split of a subject's data. `tokens` are guessed; `index` where its rows are on record."""
 
     rows: int
     characters: int
     digest: str
     tokens: int | None = None
-    hashes: Sequence[int] | None = field(default=None, repr=False)
+    index: RowIndex | None = field(default=None, repr=False)
+
+
+_NO_ROWS = SplitRows(0, 0, "", 0, RowIndex())
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,8 @@ class Row:
     """One key and its plain value for each subject, None where a subject has none.
 
     A value of `scores` is a mapping: value, low, high, rows, split. One of `data` whose key ends
-    in `.change` is a mapping too, against the first subject: added, removed, tokens, rows.
+    in `.change` is a mapping too, against the first subject: added, removed,
+    changed, rows, tokens.
     """
 
     group: Group
@@ -112,22 +123,18 @@ def _rows(subjects: Sequence[Subject]) -> Iterator[Row]:
     of_data = [key for key in keys if key.startswith("dataset.")]
     for key in keys:
         if key not in told and key not in of_data:
-            yield _row("spec", key, {name: spec.get(key) for name, spec in specs.items()})
+            yield Row("spec", key, {name: spec.get(key) for name, spec in specs.items()})
     for key in of_data:
-        yield _row("data", key, {name: spec.get(key) for name, spec in specs.items()})
+        yield Row("data", key, {name: spec.get(key) for name, spec in specs.items()})
     yield from _data_rows(subjects)
     for key in dict.fromkeys(key for s in subjects for key in s.hyperparameters):
         values = {s.name: s.hyperparameters.get(key) for s in subjects}
-        yield _row("hyperparameters", key, values)
+        yield Row("hyperparameters", key, values)
     results = {s.name: {**s.result, **dict(_losses(s))} for s in subjects}
     for key in dict.fromkeys(key for result in results.values() for key in result):
-        yield _row("result", key, {name: result.get(key) for name, result in results.items()})
+        yield Row("result", key, {name: result.get(key) for name, result in results.items()})
     for metric in dict.fromkeys(metric for s in subjects for metric in s.scores):
-        yield _row("scores", metric, {s.name: _score(s.scores.get(metric)) for s in subjects})
-
-
-def _row(group: Group, key: str, values: Mapping[str, Any]) -> Row:
-    return Row(group, key, values)
+        yield Row("scores", metric, {s.name: _score(s.scores.get(metric)) for s in subjects})
 
 
 def _data_rows(subjects: Sequence[Subject]) -> Iterator[Row]:
@@ -146,23 +153,22 @@ def _data_rows(subjects: Sequence[Subject]) -> Iterator[Row]:
 def _change(before: SplitRows | None, after: SplitRows | None) -> dict[str, Any] | None:
     """Return how rows changed, None where they did not.
 
-    `added` and `removed` are None where only counts are on record. A row that occurs n times
-    counts n times.
+    `added`, `removed` and `changed` are None where only counts are on record; a changed row was
+    made of the same text. A row that occurs n times counts n times.
     """
     if (before and before.digest) == (after and after.digest):
         return None
-    old, new = before or SplitRows(0, 0, "", 0, ()), after or SplitRows(0, 0, "", 0, ())
+    old, new = before or _NO_ROWS, after or _NO_ROWS
     tokens = None if None in (old.tokens, new.tokens) else (new.tokens or 0) - (old.tokens or 0)
     change: dict[str, Any] = {
-        "added": None,
-        "removed": None,
+        **dict.fromkeys(("added", "removed", "changed")),
         "rows": new.rows - old.rows,
         "tokens": tokens,
     }
-    if old.hashes is not None and new.hashes is not None:
-        here, there = Counter(old.hashes), Counter(new.hashes)
-        change["added"] = (there - here).total()
-        change["removed"] = (here - there).total()
+    if old.index is not None and new.index is not None:
+        found = row_changes.compare(old.index, new.index)
+        change |= {key: len(getattr(found, key)) for key in ("added", "removed", "changed")}
+        change["tokens"] = found.tokens
     return change
 
 
@@ -204,7 +210,7 @@ def _notes(subjects: Sequence[Subject]) -> Iterator[str]:
     if lacking and len(lacking) < len(subjects):
         yield f"Not evaluated: {', '.join(lacking)}; `tunekit evaluate NAME` does."
     trained = {s.splits["train"].digest: s.splits["train"] for s in subjects if "train" in s.splits}
-    if len(trained) > 1 and any(split.hashes is None for split in trained.values()):
+    if len(trained) > 1 and any(split.index is None for split in trained.values()):
         yield "Which rows differ is not on record for all of these; counts are."
 
 

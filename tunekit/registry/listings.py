@@ -100,13 +100,12 @@ class Listings(Reads):
     def _rows(
         self, view: str, keys: Collection[str], rest: str, values: Collection[Any] = ()
     ) -> Iterator[dict[str, Any]]:
-        has = {column["name"] for column in self._all(f"PRAGMA table_info({view})")}
-        keys = [*keys, *(key for key in _COST_KEYS if key in has)]
+        keys = (*keys, *_COST_KEYS)
         columns = ", ".join(f'"{key}"' for key in keys)
         for row in self._all(f"SELECT {columns} FROM {view} {rest}", values):  # noqa: S608
             found = dict(zip(keys, row, strict=True))
             found["tags"] = _tags(found["tags"] or "{}")
-            estimate, counted = (found.pop(key, None) for key in _COST_KEYS)
+            estimate, counted = (found.pop(key) for key in _COST_KEYS)
             found["cost_usd"], found["is_cost_counted"] = _cost(estimate, counted)
             yield found
 

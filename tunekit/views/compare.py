@@ -128,13 +128,13 @@ def score_text(score: Mapping[str, Any] | None) -> str:
 
 
 def change_text(change: Mapping[str, Any] | None) -> str:
-    """Return `+12 -3 rows, +4,100 tokens` against the first subject."""
+    """Return `+12 -3 ~1 rows, +4,100 tokens` against the first subject; ~ are changed rows."""
     if change is None:
         return "the same rows"
+    counts = ((change["added"], "+"), (change["removed"], "-"), (change["changed"], "~"))
     if change["added"] is None:
         rows = f"{change['rows']:+,} rows" if change["rows"] else "other rows, as many"
-    elif change["added"] or change["removed"]:
-        counts = ((change["added"], "+"), (change["removed"], "-"))
+    elif any(count for count, _ in counts):
         rows = " ".join(f"{sign}{count:,}" for count, sign in counts if count) + " rows"
     else:
         return "the same rows in another order"
@@ -217,7 +217,11 @@ def csv_rows(found: Comparison) -> tuple[list[str], list[dict[str, Any]]]:
     for row in found.rows:
         parts: dict[str, Mapping[str, Any]] = {row.key: row.values}
         if any(isinstance(value, Mapping) for value in row.values.values()):
-            names = ("value", "low", "high") if row.group == "scores" else ("added", "removed")
+            names = (
+                ("value", "low", "high")
+                if row.group == "scores"
+                else ("added", "removed", "changed", "tokens")
+            )
             parts = {
                 row.key if part == "value" else f"{row.key}.{part}": {
                     name: (value or {}).get(part) for name, value in row.values.items()

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tunekit.model import Checkpoint, DataStats, Job, JobState, Phase, RecordedTrial
+from tunekit.plan.cost import amount
 from tunekit.views.output import Column, Table
 from tunekit.views.text import age, bar, duration, line, number, plural
 
@@ -280,7 +281,7 @@ def cost(row: Mapping[str, Any]) -> str:
     """Return dollars, with a ~ where the tokens were guessed; empty where nothing is billed."""
     if not row["cost_usd"]:
         return ""
-    return f"{'' if row['is_cost_counted'] else '~'}{row['cost_usd']:.2f}"
+    return f"{'' if row['is_cost_counted'] else '~'}{amount(row['cost_usd'])}"
 
 
 EVENT_FIELDS = ("at_s", "experiment", "kind", "detail", "who", "command", "commit", "is_dirty")
