@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,21 @@ def test_why_leads_from_a_model_to_commit_rows_and_scores(twice: Project) -> Non
     shown = twice.ok("why", job["model"])
     assert "60 rows train" in shown
     assert "exact_match" in shown
+
+
+def test_what_a_service_wrote_into_the_record_stays_text(project: Project) -> None:
+    project.spec()
+    project.ok("apply", "-y", "--wait")
+    evil = "models/\x1b[2J\x1b]52;c;ZXZpbA==\x07[bold]\u202e|`<img src=x>"
+    connection = sqlite3.connect(project.root / ".tunekit/registry.db")
+    with connection:
+        connection.execute("UPDATE jobs SET model = ?, reason = ?, error = ?", [evil] * 3)
+    connection.close()
+    for arguments in (["history"], ["status"], ["why", evil], ["show", "mask@1"]):
+        for form in ("table", "json", "yaml"):
+            shown = project.ok(*arguments, "-o", form, "--project", ".")
+            assert not any(bad in shown for bad in ("\x1b", "\x07", "\u202e")), (arguments, form)
+    assert project.json("why", evil)["origins"][0]["model"] == evil
 
 
 def test_why_says_where_to_look_for_a_model_that_nobody_made(twice: Project) -> None:
