@@ -4,7 +4,24 @@
 
 Makes a registry of 10,000 jobs and 1,000,000 metric points, and asks it what people ask. Subjects
 are run in turn, round by round, after one warm-up round; what counts is the ratio of medians within
-the same run, for machines are noisy.
+the same run, for machines are noisy, and the processor's time where other work goes on beside it.
+
+On 2 cores with a load of 12, in November 2026, 5 rounds (without that load, wall is about CPU):
+
+    CPU   wall  subject
+     92    259  argparse + sqlite3 + rich table
+    255    748  tunekit status (before listings, unloaded: 630 wall; after: 230)
+    259    832  tunekit status, filtered and sorted
+    550   2087  tunekit status -o json, all (unloaded: 1,100 -> 500)
+    195    580  tunekit history (unloaded: 1,250 -> 160)
+    295   1020  tunekit history, filtered and sorted
+    858   2716  tunekit history -o csv, all 10,000
+    208    580  tunekit history of one experiment
+    265    934  tunekit show NAME@NUMBER (unloaded: 1,070 -> 190)
+    200    633  tunekit metrics (unloaded: 590 -> 160)
+    221    692  tunekit compare two
+    238    788  tunekit compare ten
+    297    977  tunekit why MODEL
 """
 
 from __future__ import annotations
@@ -13,6 +30,7 @@ import json
 import math
 import os
 import random
+import resource
 import shutil
 import sqlite3
 import statistics
@@ -82,16 +100,20 @@ def main(rounds: int, jobs: int, points: int) -> None:
             for name in ("status", "history"):
                 shown = ["script", "-qec", " ".join([*tunekit, name]), "/dev/null"]
                 subjects[f"tunekit {name}, on a terminal"] = shown
-        times: dict[str, list[float]] = {name: [] for name in subjects}
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in subjects}
         for round_number in range(rounds + 1):
             for name, command in subjects.items():
                 taken = run(command, root)
                 if round_number:
                     times[name].append(taken)
-    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    medians = {
+        name: [statistics.median(kind) for kind in zip(*taken, strict=True)]
+        for name, taken in times.items()
+    }
     floor = next(iter(medians.values()))
-    for name, median in medians.items():
-        print(f"{median * 1000:8.0f} ms  {median / floor:5.2f} x floor  {name}")
+    print("    wall       CPU  CPU beside the floor's")
+    for name, (wall_s, cpu_s) in medians.items():
+        print(f"{wall_s * 1000:5.0f} ms  {cpu_s * 1000:5.0f} ms  {cpu_s / floor[1]:5.2f} x  {name}")
 
 
 def name_of(job: int) -> str:
@@ -227,12 +249,14 @@ def curves(jobs: int, each: int) -> Iterator[tuple[int, str, int, float, float]]
                 yield job_id, metric, step, value, NOW_S + step
 
 
-def run(command: list[str], where: Path) -> float:
-    """Run a command that must succeed; return its seconds."""
-    began = time.perf_counter()
+def run(command: list[str], where: Path) -> tuple[float, float]:
+    """Run a command that must succeed; return its seconds by the clock and of the processor."""
+    began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "COLUMNS": "120"}
     subprocess.run(command, cwd=where, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    return time.perf_counter() - began, cpu_s
 
 
 if __name__ == "__main__":

@@ -236,6 +236,17 @@ def test_curves_are_drawn_on_one_scale() -> None:
     assert drawn.split()[-2:] == ["█▅", "▃▁"]
 
 
+def test_curves_that_fall_far_are_drawn_on_a_logarithmic_scale() -> None:
+    subjects = [
+        Subject("a@1", curves=curve(TRAIN_LOSS, 100.0, 1.0)),
+        Subject("a@2", curves=curve(TRAIN_LOSS, 10.0, 1.0)),
+    ]
+    out = Output(io.StringIO(), "table", is_terminal=False, has_colour=False, width=80)
+    view.print_comparison(out, compare(subjects), subjects)
+    (drawn,) = [line for line in written(out).splitlines() if "train curve (log)" in line]
+    assert drawn.split()[-2:] == ["█▁", "▅▁"]
+
+
 def test_a_sparkline_is_as_wide_as_asked_and_skips_what_is_not_finite() -> None:
     means = bucketed([1.0, float("inf"), 3.0, 5.0, float("nan"), 7.0], 2)
     assert means == [2.0, 6.0]

@@ -141,13 +141,18 @@ def _data_rows(subjects: Sequence[Subject]) -> Iterator[Row]:
     first = subjects[0]
     for split in dict.fromkeys(split for s in subjects for split in s.splits):
         found = {s.name: s.splits.get(split) for s in subjects}
-        for key in ("rows", "tokens", "characters"):
-            values = {name: getattr(info, key, None) for name, info in found.items()}
-            if key == "rows" or any(value is not None for value in values.values()):
-                yield Row("data", f"{split}.{key}", values)
+        yield Row("data", f"{split}.rows", _of_each(found, "rows"))
+        tokens = _of_each(found, "tokens")
+        is_counted = all(tokens[name] is not None for name, info in found.items() if info)
+        length = "tokens" if is_counted else "characters"
+        yield Row("data", f"{split}.{length}", _of_each(found, length))
         before = found[first.name]
         changes = {name: _change(before, info) for name, info in found.items()}
         yield Row("data", f"{split}.change", changes)
+
+
+def _of_each(found: Mapping[str, SplitRows | None], key: str) -> dict[str, Any]:
+    return {name: getattr(info, key, None) for name, info in found.items()}
 
 
 def _change(before: SplitRows | None, after: SplitRows | None) -> dict[str, Any] | None:

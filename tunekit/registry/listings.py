@@ -17,14 +17,13 @@ from tunekit.registry.reads import Reads, to_job
 _HISTORY_KEYS = (
     *("job", "id", "experiment", "phase", "state", "submitted_s", "ended_s", "took_s", "who"),
     *("command", "commit", "is_dirty", "provider", "base_model", "attempt", "loss", "why", "tags"),
+    *("estimate", "data_stats"),
 )
 _CURRENT_KEYS = (
     *("trial_name", "of_experiment", "of_trial", "desired_state", "is_protected", "tags", "id"),
     *("provider", "base_model", "state", "completed_steps", "total_steps", "loss"),
     *("submitted_s", "started_s", "ended_s", "detail", "error"),
 )
-# What a job was expected to cost, and what the service counted.
-_COST_KEYS = ("estimate", "data_stats")
 # As many as a page may have; SQLite takes 32,766 values in one question.
 _MOST_ASKED = 500
 
@@ -34,14 +33,16 @@ class Listings(Reads):
 
     def current_jobs(self) -> list[dict[str, Any]]:
         """Return a row a trial, by name: its current job, whose keys are None where it has none."""
-        return list(self._rows("current_jobs", _CURRENT_KEYS, "ORDER BY of_experiment, of_trial"))
+        order = "ORDER BY of_experiment, of_trial"
+        return [_with_tags(row) for row in self._rows("current_jobs", _CURRENT_KEYS, order)]
 
     def job_history(
         self, experiments: Collection[str] = (), *, limit: int | None = None
     ) -> list[dict[str, Any]]:
         """Return a row a job, newest first, with who asked for it; of some experiments only."""
         order = f"{_among(experiments)} ORDER BY id DESC LIMIT {-1 if limit is None else limit}"
-        return list(self._rows("job_history", _HISTORY_KEYS, order, list(experiments)))
+        rows = self._rows("job_history", _HISTORY_KEYS, order, list(experiments))
+        return [_with_cost(_with_tags(row)) for row in rows]
 
     def count_jobs(self, experiments: Collection[str] = ()) -> int:
         """Return how many rows `job_history` has."""
@@ -66,9 +67,9 @@ class Listings(Reads):
             f"WHERE token = ? OR {' OR '.join(like.values())} OR EXISTS (SELECT 1 "  # noqa: S608
             f"FROM json_each(checkpoints) AS saved WHERE {saved}) ORDER BY id DESC"
         )
-        return list(
-            self._rows("job_history", _HISTORY_KEYS, condition, [model, *forms * len(places)])
-        )
+        values = [model, *forms * len(places)]
+        rows = self._rows("job_history", _HISTORY_KEYS, condition, values)
+        return [_with_cost(_with_tags(row)) for row in rows]
 
     def jobs_of(self, ids: Collection[int]) -> dict[int, Job]:
         """Return jobs by their ids."""
@@ -100,14 +101,20 @@ class Listings(Reads):
     def _rows(
         self, view: str, keys: Collection[str], rest: str, values: Collection[Any] = ()
     ) -> Iterator[dict[str, Any]]:
-        keys = (*keys, *_COST_KEYS)
         columns = ", ".join(f'"{key}"' for key in keys)
         for row in self._all(f"SELECT {columns} FROM {view} {rest}", values):  # noqa: S608
-            found = dict(zip(keys, row, strict=True))
-            found["tags"] = _tags(found["tags"] or "{}")
-            estimate, counted = (found.pop(key) for key in _COST_KEYS)
-            found["cost_usd"], found["is_cost_counted"] = _cost(estimate, counted)
-            yield found
+            yield dict(zip(keys, row, strict=True))
+
+
+def _with_tags(row: dict[str, Any]) -> dict[str, Any]:
+    row["tags"] = _tags(row["tags"] or "{}")
+    return row
+
+
+def _with_cost(row: dict[str, Any]) -> dict[str, Any]:
+    estimate, counted = row.pop("estimate"), row.pop("data_stats")
+    row["cost_usd"], row["is_cost_counted"] = _cost(estimate, counted)
+    return row
 
 
 def _among(experiments: Collection[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,6 +21,8 @@ from tunekit.views.text import (
     sparkline,
 )
 
+# Largest over smallest loss from which a logarithmic scale tells more.
+LOG_FROM = 50
 # From so many jobs on, each is a line and not a column.
 _MOST_COLUMNS = 4
 _SPARK_WIDTH = 16
@@ -101,9 +104,14 @@ def _curves(subjects: Sequence[Subject]) -> Iterator[tuple[str, dict[str, str]]]
             for name, points in curves.items()
         }
         drawn = [value for part in means.values() for value in part]
-        if drawn:
-            low, high = min(drawn), max(drawn)
-            yield title, {n: sparkline(part, low=low, high=high) for n, part in means.items()}
+        if not drawn:
+            continue
+        low, high = min(drawn), max(drawn)
+        # As `metrics --plot` does: else all but the fall of such a curve is a flat line.
+        if 0 < low < high / LOG_FROM:
+            means = {name: [math.log(value) for value in part] for name, part in means.items()}
+            low, high, title = math.log(low), math.log(high), f"{title} (log)"
+        yield title, {n: sparkline(part, low=low, high=high) for n, part in means.items()}
 
 
 def _cells(row: Row) -> dict[str, str]:
