@@ -225,26 +225,22 @@ def test_csv_has_a_row_a_key_and_scores_with_their_intervals() -> None:
     ]
 
 
-def test_curves_are_drawn_on_one_scale() -> None:
-    subjects = [
-        Subject("a@1", curves=curve(TRAIN_LOSS, 8.0, 4.0)),
-        Subject("a@2", curves=curve(TRAIN_LOSS, 2.0, 0.0)),
-    ]
+@pytest.mark.parametrize(
+    ("losses", "title", "drawn"),
+    [
+        (((8.0, 4.0), (2.0, 0.0)), "train curve ", ["█▅", "▃▁"]),
+        # Those that fall far, on a logarithmic one.
+        (((100.0, 1.0), (10.0, 1.0)), "train curve (log)", ["█▁", "▅▁"]),
+    ],
+)
+def test_curves_are_drawn_on_one_scale(
+    losses: tuple[tuple[float, ...], ...], title: str, drawn: list[str]
+) -> None:
+    subjects = [Subject(f"a@{n}", curves=curve(TRAIN_LOSS, *v)) for n, v in enumerate(losses, 1)]
     out = Output(io.StringIO(), "table", is_terminal=False, has_colour=False, width=80)
     view.print_comparison(out, compare(subjects), subjects)
-    (drawn,) = [line for line in written(out).splitlines() if "train curve" in line]
-    assert drawn.split()[-2:] == ["█▅", "▃▁"]
-
-
-def test_curves_that_fall_far_are_drawn_on_a_logarithmic_scale() -> None:
-    subjects = [
-        Subject("a@1", curves=curve(TRAIN_LOSS, 100.0, 1.0)),
-        Subject("a@2", curves=curve(TRAIN_LOSS, 10.0, 1.0)),
-    ]
-    out = Output(io.StringIO(), "table", is_terminal=False, has_colour=False, width=80)
-    view.print_comparison(out, compare(subjects), subjects)
-    (drawn,) = [line for line in written(out).splitlines() if "train curve (log)" in line]
-    assert drawn.split()[-2:] == ["█▁", "▅▁"]
+    (row,) = [row for row in written(out).splitlines() if title in row]
+    assert row.split()[-2:] == drawn
 
 
 def test_a_sparkline_is_as_wide_as_asked_and_skips_what_is_not_finite() -> None:
