@@ -107,6 +107,13 @@ def names(function: Command) -> Command:
     )
 
 
+def jobs(function: Command) -> Command:
+    """Add NAME arguments that may name one job of several, completed from the registry."""
+    return click.argument(
+        "names", nargs=-1, metavar="[NAME[@JOB]]...", shell_complete=complete_names
+    )(function)
+
+
 def name(function: Command) -> Command:
     """Add one NAME argument, completed from the registry."""
     return click.argument("name", metavar="NAME[@JOB]", shell_complete=complete_names)(function)

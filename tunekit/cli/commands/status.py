@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import click
 
-from tunekit.cli import options, waiting
+from tunekit.cli import options, watching
 from tunekit.cli.context import App, unknown_name
 from tunekit.cli.labels import has_labels, labels
 from tunekit.errors import UsageError
 from tunekit.model import JobState, RecordedTrial
-from tunekit.observe import Pace
 from tunekit.views.jobs import status_json, status_table
-from tunekit.views.output import rich_table
 
 _PAGE = 50
 _FIELDS = (
@@ -56,7 +53,11 @@ def command(
             _print(app, [], has_all=has_all)
         return
     if watch:
-        _watch(app, names, wanted, states, has_all=has_all)
+        if app.format != "table":
+            raise UsageError("-w draws; for a script use `tunekit wait` or `status -o json`")
+        watching.watch(app, lambda: _chosen(app, names, wanted, states))
+        if not app.output.is_live:
+            _print(app, _chosen(app, names, wanted, states), has_all=has_all)
         return
     if refresh:
         for warning in app.observer().refresh():
@@ -94,43 +95,3 @@ def _print(app: App, trials: Sequence[RecordedTrial], *, has_all: bool) -> None:
             app.output.csv(rows, _FIELDS)
         case _:
             app.output.data("status", status_json(trials))
-
-
-def _watch(
-    app: App,
-    names: Sequence[str],
-    wanted: Sequence[str],
-    states: Sequence[str],
-    *,
-    has_all: bool,
-) -> None:
-    if app.format != "table":
-        raise UsageError("-w draws; for a script use `tunekit wait` or `status -o json`")
-    chosen = {trial.name for trial in _chosen(app, names, wanted, states)}
-    if not app.output.is_terminal:
-        waiting.until_ended(app, chosen, timeout_s=None)
-        _print(app, _chosen(app, names, wanted, states), has_all=has_all)
-        return
-    from rich.live import Live
-
-    pace = Pace(app.observer())
-    with Live(console=app.output.console(), auto_refresh=False) as live:
-        while True:
-            unsettled = app.registry.unsettled_jobs()
-            warnings = pace.refresh(unsettled, with_metrics=True)
-            trials = _chosen(app, names, wanted, states)
-            limit = None if has_all else _rows_on_screen()
-            table = status_table(trials, now_s=app.clock.now_s(), limit=limit)
-            if warnings:
-                table = replace(table, more="\n".join([f"warning: {warnings[0]}", table.more]))
-            live.update(rich_table(table, app.output.width), refresh=True)
-            if not any(job.is_open for t in trials if (job := t.current())):
-                return
-            app.clock.sleep(pace.pause_s({job.provider for job in unsettled}))
-
-
-def _rows_on_screen() -> int:
-    import shutil
-
-    # Head, rule, and room for the prompt.
-    return max(shutil.get_terminal_size((80, 24)).lines - 5, 5)
