@@ -38,7 +38,7 @@ def test_metrics_hold_every_step_and_every_epoch(tuned: Project) -> None:
     drawn = tuned.ok("metrics", "mask", "--plot")
     assert "mask@1" in drawn
     assert "step" in drawn
-    series = tuned.json("metrics", "mask")["series"]
+    series = tuned.json("metrics", "mask")["jobs"][0]["series"]
     assert len(series["/train_total_loss"]["steps"]) == 16
 
 

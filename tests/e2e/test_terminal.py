@@ -123,7 +123,7 @@ def test_a_closed_pipe_is_no_error(tuned: Project) -> None:
         text=True,
     )
     assert done.stderr == ""
-    assert done.stdout.startswith("step,")
+    assert done.stdout.startswith("job,step,")
 
 
 def test_completion_knows_recorded_names(tuned: Project) -> None:

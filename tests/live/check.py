@@ -153,7 +153,7 @@ class Check:
         return f"{job['model']} at {job['endpoint']}, {len(job['checkpoints'])} checkpoints"
 
     def metrics(self) -> str:
-        series = self._json("metrics", "live-main")["series"]
+        series = self._json("metrics", "live-main")["jobs"][0]["series"]
         self._require(bool(series), "the series")
         return ", ".join(f"{name}: {len(points['values'])}" for name, points in series.items())
 

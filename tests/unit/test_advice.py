@@ -278,11 +278,11 @@ def test_next_to_no_points_give_no_advice(count: int, epochs: int | None) -> Non
 
 
 def test_a_sound_curve_gets_no_advice_whatever_its_noise() -> None:
-    """Near its floor at the end, eval following: nothing to change."""
+    """Near its floor at the end, eval loss better for it: nothing to change."""
     for seed in range(30):
         for swing in (0.0, 0.05, 0.15):
             points = train(decay(1.6), epochs=3, swing=swing, seed=seed)
-            follows = each_epoch(EVAL_LOSS, [0.9, 0.75, 0.72])
+            follows = each_epoch(EVAL_LOSS, [0.9, 0.7, 0.6])
             assert said(points + follows, 3) == {}, (seed, swing)
 
 

@@ -41,6 +41,11 @@ def test_what_is_no_number_stays_and_spoils_no_mean() -> None:
     assert (means[0], means[2], means[4]) == (1.0, 2.0, 4.0)
 
 
+def test_a_huge_value_spoils_no_later_mean() -> None:
+    means = smoothed([1.0, 1e30, *[2.0] * 20], 4)
+    assert means[5:] == [2.0] * 17
+
+
 @given(VALUES, st.integers(1, 9))
 def test_a_mean_lies_between_the_values_it_is_of(values: list[float], window: int) -> None:
     means = smoothed(values, window)

@@ -114,6 +114,17 @@ def jobs(function: Command) -> Command:
     )(function)
 
 
+def some_jobs(function: Command) -> Command:
+    """Add NAME arguments as `jobs` does, of which one must be given."""
+    return click.argument(
+        "names",
+        nargs=-1,
+        required=True,
+        metavar="NAME[@JOB]...",
+        shell_complete=complete_names,
+    )(function)
+
+
 def name(function: Command) -> Command:
     """Add one NAME argument, completed from the registry."""
     return click.argument("name", metavar="NAME[@JOB]", shell_complete=complete_names)(function)

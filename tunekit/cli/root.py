@@ -21,7 +21,7 @@ COMMANDS = {
     "status": "Show every experiment's current job.",
     "show": "Show one experiment, its job and its rendered examples.",
     "dataset": "Show, compare and export the rows that jobs are tuned on.",
-    "metrics": "Show a job's training metrics, as a table or a curve.",
+    "metrics": "Show training metrics as a table or a curve, and what they advise.",
     "history": "Show every job ever: who, when, which commit, why, how it ended.",
     "evaluate": "Score a tuned model on held-out rows.",
     "predict": "Ask a tuned model.",

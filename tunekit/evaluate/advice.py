@@ -302,7 +302,8 @@ def _is_eval_flat(curve: _Curve, epoch: int) -> bool:
     after = [p.value for p in curve.eval if (curve.epoch_at(p.step) or 0) > epoch]
     if not before or not after:
         return True
-    fall = max(before) - min(*before, *after)
+    # Before the first look at the eval loss it fell, too: about as far as the training loss.
+    fall = max(max(before) - min(*before, *after), curve.start - min(curve.values))
     return min(before) - min(after) <= max(_WORTH * fall, 0.005 * abs(min(before)))
 
 
@@ -360,7 +361,7 @@ def _rows(rows: int | None, task: str | None) -> Advice | None:
         return None
     numbers = {"rows": rows, "wanted": least if rows < least else enough}
     severity: Severity = "warning" if rows < _LEAST_ROWS else "info"
-    what = f"for {task}" if task in ROWS_WANTED else "at the least"
     wanted = f"{least} to {enough}" if enough > least else f"{least} or more"
-    fact = f"{rows:,} training rows; Google's guide wants {wanted} {what}"
+    fact = f"{rows:,} training rows, where Google's guide wants {wanted}"
+    fact += f" for {task}" if task in ROWS_WANTED else ""
     return Advice("few-rows", severity, fact, "add rows before tuning longer", numbers)

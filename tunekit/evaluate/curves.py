@@ -21,6 +21,8 @@ from tunekit.model import (
 TRAINING_LOSSES = (TRAIN_LOSS, PREFERENCE_LOSS, MEAN_LOSS)
 # A curve is drawn in about so many means.
 _MEANS = 50
+# A sum is taken afresh once a value has left it that was so many times as large.
+_CANCELS = 1000.0
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
 _MAD = 0.6745
 
@@ -59,15 +61,19 @@ def smoothed(values: Sequence[float], window: int) -> list[float]:
 
     A value that is no finite number stays as it is and counts in no mean.
     """
-    means, kept, total = [], [], 0.0
+    means: list[float] = []
+    kept: list[float] = []
+    total = 0.0
     for value in values:
         if not math.isfinite(value):
             means.append(value)
             continue
         kept.append(value)
-        total += value
-        if len(kept) > window:
-            total -= kept[-window - 1]
+        leaving = kept[-window - 1] if len(kept) > window else 0.0
+        total += value - leaving
+        # A running sum drifts, and after a huge value has left it nothing else is in it.
+        if len(kept) % window == 0 or abs(leaving) > _CANCELS * abs(total):
+            total = math.fsum(kept[-window:])
         means.append(total / min(len(kept), window))
     return means
 

@@ -47,7 +47,8 @@ class Remaining:
         if end_s - begin_s >= _LEAST_SPAN_S:
             pace_s = (end_s - begin_s) / (last - first)
             return max((total - last) * pace_s - (now_s - end_s), 0.0)
-        if job.started_s is None or now_s <= job.started_s:
+        # The first steps are slow, and say little.
+        if job.started_s is None or now_s <= job.started_s or 100 * done < total:
             return None
         return (now_s - job.started_s) / done * (total - done)
 
