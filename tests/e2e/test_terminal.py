@@ -21,7 +21,9 @@ class Terminal:
         self._project = project
         self._started: list[pexpect.spawn[str]] = []
 
-    def __call__(self, *arguments: str, width: int = 80, colour: bool = True) -> pexpect.spawn[str]:
+    def __call__(
+        self, *arguments: str, width: int = 80, height: int = 24, colour: bool = True
+    ) -> pexpect.spawn[str]:
         environment = self._project.environment()
         environment.pop("COLUMNS")
         if colour:
@@ -31,7 +33,7 @@ class Terminal:
             ["-m", "tunekit", *arguments],
             cwd=str(self._project.root),
             env={**environment, "TERM": "xterm-256color"},
-            dimensions=(24, width),
+            dimensions=(height, width),
             encoding="utf-8",
             timeout=30,
             preexec_fn=mind_ctrl_c,

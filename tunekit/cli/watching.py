@@ -30,15 +30,16 @@ def watch(app: App, choose: Callable[[], Sequence[RecordedTrial]]) -> None:
         return
     pace, clock = Pace(app.observer()), app.clock
     with Keys(clock) as keys, follower:
-        follower.has_keys = keys.are_there
         while True:
             unsettled = app.registry.unsettled_jobs()
             drawn = follower.drawn(choose())
             warnings = pace.refresh(unsettled, with_metrics=True, drawn=drawn)
             follower.note = f"warning: {warnings[0]}" if warnings else ""
             trials = choose()
+            is_over = not any(job.is_open for t in trials if (job := t.current()))
+            follower.has_keys = keys.are_there and not is_over
             follower.show(trials, clock.now_s(), waiting.levels(app))
-            if not any(job.is_open for t in trials if (job := t.current())):
+            if is_over:
                 return
             until_s = clock.now_s() + pace.pause_s({job.provider for job in unsettled})
             if not _drawn_until(app, until_s, follower, keys, trials):

@@ -21,6 +21,8 @@ from tunekit.model import (
 TRAINING_LOSSES = (TRAIN_LOSS, PREFERENCE_LOSS, MEAN_LOSS)
 # A curve is drawn in about so many means.
 _MEANS = 50
+# Largest over smallest value from which a logarithmic scale tells more.
+_LOG_FROM = 50
 # A sum is taken afresh once a value has left it that was so many times as large.
 _CANCELS = 1000.0
 # The median absolute deviation of a normal distribution is this part of its standard deviation.
@@ -49,6 +51,11 @@ def loss_names(points: Iterable[MetricPoint]) -> list[str]:
     training = next((name for name in TRAINING_LOSSES if name in names), None)
     found = [name for name in (training, EVAL_LOSS) if name in names]
     return found or names
+
+
+def is_far(lowest: float, highest: float) -> bool:
+    """True where values lie so far apart that a logarithmic scale tells more of them."""
+    return 0 < lowest < highest / _LOG_FROM
 
 
 def window_for(count: int) -> int:

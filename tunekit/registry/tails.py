@@ -15,13 +15,13 @@ _POINTS_A_STRETCH = 8
 # Each line is an index look-up a job; nothing depends on how many points a job has.
 _STRETCHES = """
 WITH chosen AS (
-    SELECT value AS job_id, CASE
-        WHEN EXISTS (SELECT 1 FROM metric_points WHERE job_id = value AND metric = :loss)
+    SELECT job.value AS job_id, CASE
+        WHEN EXISTS (SELECT 1 FROM metric_points p WHERE p.job_id = job.value AND metric = :loss)
             THEN :loss
-        WHEN EXISTS (SELECT 1 FROM metric_points WHERE job_id = value AND metric = :own)
+        WHEN EXISTS (SELECT 1 FROM metric_points p WHERE p.job_id = job.value AND metric = :own)
             THEN :own
         ELSE :mean END AS metric
-    FROM json_each(:jobs)
+    FROM json_each(:jobs) job
 ), ends AS (
     SELECT job_id, metric,
         (SELECT min(step) FROM metric_points p WHERE p.job_id = c.job_id AND p.metric = c.metric)

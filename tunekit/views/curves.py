@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tunekit.evaluate.advice import Advice
-from tunekit.evaluate.curves import by_epoch, loss_names, series, smoothed, thinned, window_for
+from tunekit.evaluate.curves import (
+    by_epoch,
+    is_far,
+    loss_names,
+    series,
+    smoothed,
+    thinned,
+    window_for,
+)
 from tunekit.model import (
     EVAL_CORRECT,
     EVAL_LOSS,
@@ -20,9 +28,6 @@ from tunekit.model import (
     MetricPoint,
 )
 from tunekit.views.text import line
-
-# Largest over smallest value from which a logarithmic scale tells more.
-_LOG_FROM = 50
 
 TITLES = {
     TRAIN_LOSS: "TRAIN LOSS",
@@ -114,7 +119,7 @@ def _line(
 def is_log(lines: Sequence[Line]) -> bool:
     """True where a logarithmic scale tells more: all but their fall would be a flat line."""
     drawn = [value for each in lines for value in each.values]
-    return bool(drawn) and 0 < min(drawn) < max(drawn) / _LOG_FROM
+    return bool(drawn) and is_far(min(drawn), max(drawn))
 
 
 def heading(subjects: Sequence[Measured]) -> str:

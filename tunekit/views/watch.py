@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tunekit.evaluate.curves import is_far
 from tunekit.model import Job, JobState, Phase, RecordedTrial
 from tunekit.views.jobs import counts, percent, steps, took_s, waits_for
 from tunekit.views.output import Column, Table
@@ -40,7 +41,7 @@ class Remaining:
     def left_s(self, job: Job, now_s: float) -> float | None:
         """Return the seconds until a running job's last step, None where nobody can tell."""
         done, total = job.completed_steps, job.total_steps
-        if job.state is not JobState.RUNNING or not done or not total:
+        if job.state is not JobState.RUNNING or not done or not total or done >= total:
             return None
         seen = self._seen.get(job.id) or [(now_s, done)]
         (begin_s, first), (end_s, last) = seen[0], seen[-1]
@@ -54,10 +55,15 @@ class Remaining:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Return the last `width` values as bars of eight heights, between the lowest and highest."""
+    """Return the last `width` values as bars of eight heights, between the lowest and highest.
+
+    Values that fall far are compared by their logarithms, as in a plot.
+    """
     finite = [value for value in values if math.isfinite(value)][-width:]
     if not finite:
         return ""
+    if is_far(min(finite), max(finite)):
+        finite = [math.log(value) for value in finite]
     lowest, highest = min(finite), max(finite)
     scale = (len(_SPARKS) - 1) / (highest - lowest) if highest > lowest else 0.0
     return "".join(_SPARKS[round((value - lowest) * scale)] for value in finite)
@@ -112,7 +118,7 @@ def columns() -> tuple[Column, ...]:
         Column("STEPS", "steps", rank=5, is_number=True),
         Column("LEFT", "left", rank=2, is_number=True),
         Column("LOSS", "loss", rank=3, is_number=True),
-        Column("DETAIL", "detail", rank=4, most=100, least=8),
+        Column("WAITS FOR", "detail", rank=4, most=100, least=9),
     )
 
 
@@ -133,15 +139,18 @@ def watch_table(
             rows.append({"name": trial.name, "state": "-", "detail": line(refused)})
             continue
         left_s = remaining.left_s(job, now_s)
+        left = "" if left_s is None else duration(left_s)
+        if job.state.is_terminal:
+            left = f"in {duration(took_s(job))}" if took_s(job) is not None else ""
         rows.append(
             {
                 "name": trial.name,
                 "state": job.state.value,
                 "progress": _progress(job, width),
                 "steps": steps(job),
-                "left": "" if left_s is None else duration(left_s),
+                "left": left,
                 "loss": _loss(job, levels.get(job.id, ()), width),
-                "detail": line(_detail(job)),
+                "detail": line(waits_for(job)),
             }
         )
     return Table(columns(), rows)
@@ -163,14 +172,10 @@ def _loss(job: Job, levels: Sequence[float], width: int) -> str:
 
 
 def _short(loss: float | None) -> str:
-    """Return a loss in at most seven characters, of a size that losses have."""
-    return f"{loss:.1e}" if loss and abs(loss) < 0.001 else number(loss)
-
-
-def _detail(job: Job) -> str:
-    if job.state is JobState.SUCCEEDED:
-        return f"took {duration(took_s(job))}" if took_s(job) is not None else "done"
-    return waits_for(job)
+    """Return a loss in at most seven characters, of the sizes that losses have."""
+    if loss is None or not 0 < abs(loss) < 0.01:
+        return number(loss)
+    return f"{loss:.1e}" if abs(loss) < 0.001 else f"{loss:.3g}"
 
 
 def summary(trials: Sequence[RecordedTrial], *, page: int, pages: int, has_keys: bool) -> str:
