@@ -24,6 +24,8 @@ _DOTS_AN_INCH = 160
 _MOST_POINTS = 1500
 # A legend of more lines stands beside the picture.
 _LINES_INSIDE = 6
+_LEGEND_INCHES = 3.5
+_LINE_INCHES = 0.22
 
 
 def figure(subjects: Sequence[Measured], form: str, *, window: int | None = None) -> bytes:
@@ -43,7 +45,7 @@ def figure(subjects: Sequence[Measured], form: str, *, window: int | None = None
     with mpl.rc_context({"svg.hashsalt": "tunekit"}), warnings.catch_warnings():
         # A name may hold characters that no installed font has.
         warnings.simplefilter("ignore", UserWarning)
-        drawing = Figure(figsize=_INCHES, dpi=_DOTS_AN_INCH, layout="constrained")
+        drawing = Figure(figsize=_inches(len(lines)), dpi=_DOTS_AN_INCH, layout="constrained")
         FigureCanvasAgg(drawing)
         axes = drawing.add_subplot()
         for each in lines:
@@ -53,6 +55,14 @@ def figure(subjects: Sequence[Measured], form: str, *, window: int | None = None
         _dress(axes, subjects, lines)
         drawing.savefig(file, format=form, metadata={"Date": None} if form == "svg" else None)
     return file.getvalue()
+
+
+def _inches(lines: int) -> tuple[float, float]:
+    """Return width and height with room for a legend of so many lines beside the picture."""
+    width, height = _INCHES
+    if lines <= _LINES_INSIDE:
+        return width, height
+    return width + _LEGEND_INCHES, max(height, _LINE_INCHES * (lines + 3))
 
 
 def _draw(axes: Axes, each: Line) -> None:

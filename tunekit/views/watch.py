@@ -161,7 +161,7 @@ def _progress(job: Job, width: int) -> str:
     if share is None and job.state is not JobState.RUNNING:
         return ""
     room = 20 if width >= _WIDE else 6
-    told = "  ?%" if share is None else f"{share:3.0f}%"
+    told = "  ?%" if share is None else f"{int(share):3}%"
     return f"{bar((share or 0) / 100, room)} {told}"
 
 
