@@ -32,10 +32,12 @@ def settle(app: App, applier: Applier, touched: set[str]) -> Applied:
     # What had ended before needs no words.
     moving = {t.name for t in _named(registry.trials(), names) if _is_open(t)} | touched
 
-    def tick() -> None:
+    def tick() -> set[int]:
         trials = _named(registry.trials(), names)
         moving.update(trial.name for trial in trials if _is_open(trial))
-        follower.show(_named(trials, moving), clock.now_s(), levels(app))
+        shown = _named(trials, moving)
+        follower.show(shown, clock.now_s(), levels(app))
+        return follower.drawn(shown)
 
     with app.follower() as follower:
         applier.say = follower.say
@@ -72,9 +74,9 @@ def until_ended(
     pace = Pace(app.observer())
     began_s = clock.now_s()
     warned: set[str] = set()
+    trials = choose()
     with app.follower() as follower:
         while True:
-            trials = choose()
             open_jobs = [job for t in trials if (job := t.current()) and job.is_open]
             drawn = follower.drawn(trials)
             for warning in pace.refresh(open_jobs, with_metrics=True, drawn=drawn):

@@ -26,13 +26,16 @@ def watch(app: App, choose: Callable[[], Sequence[RecordedTrial]]) -> None:
 
     follower = app.follower(app.output)
     if not isinstance(follower, LiveFollower):
-        waiting.until_ended(app, choose, timeout_s=None)
+        # Those chosen now are followed to their ends, also past a --state that they leave.
+        names = {trial.name for trial in choose()}
+        waiting.until_ended(app, waiting.named(app, names), timeout_s=None)
         return
     pace, clock = Pace(app.observer()), app.clock
+    trials = choose()
     with Keys(clock) as keys, follower:
         while True:
             unsettled = app.registry.unsettled_jobs()
-            drawn = follower.drawn(choose())
+            drawn = follower.drawn(trials)
             warnings = pace.refresh(unsettled, with_metrics=True, drawn=drawn)
             follower.note = f"warning: {warnings[0]}" if warnings else ""
             trials = choose()
