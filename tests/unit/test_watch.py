@@ -62,7 +62,7 @@ def test_a_row_has_bar_percent_steps_time_left_sparkline_and_detail_within_80_co
     head, rule, row, *below = drawn([trial])
     assert all(len(text) <= 80 for text in (head, rule, row, *below))
     assert head.split("  ")[0] == "NAME"
-    for part in ("trial-001", "RUNNING", "━╌╌╌╌╌  25%", "1234/5000", "3m03s", "█▅▁", "0.1235"):
+    for part in ("trial-001", "RUNNING", "━╌╌╌╌╌  24%", "1234/5000", "3m03s", "█▅▁", "0.1235"):
         assert part in row
     assert "export of" in row
     assert below[0].startswith("1 RUNNING")
@@ -268,3 +268,10 @@ def test_a_trial_without_a_job_says_why() -> None:
         [recorded(refused)], now_s=NOW_S, width=80, levels={}, remaining=Remaining()
     )
     assert table.rows[0]["detail"] == "400: no such base model"
+
+
+def test_a_job_says_100_percent_only_with_its_last_step() -> None:
+    _, _, row, *_ = drawn([moving(1, **steps(2759, 2760))])
+    assert " 99%" in row
+    _, _, row, *_ = drawn([moving(1, **steps(2760, 2760))])
+    assert "100%" in row
