@@ -160,6 +160,10 @@ def _progress(job: Job, width: int) -> str:
     share = percent(job)
     if share is None and job.state is not JobState.RUNNING:
         return ""
+    # Rounded, a job would be at 100% before its last step.
+    is_short = (job.completed_steps or 0) < (job.total_steps or 0)
+    if share is not None and is_short and job.state is not JobState.SUCCEEDED:
+        share = min(share, 99.0)
     room = 20 if width >= _WIDE else 6
     told = "  ?%" if share is None else f"{int(share):3}%"
     return f"{bar((share or 0) / 100, room)} {told}"
