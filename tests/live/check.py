@@ -160,7 +160,9 @@ class Check:
     def answer(self) -> str:
         scores = self._json("evaluate", "live-main")["scores"]
         for checkpoint in self._job("live-main")["checkpoints"][:1]:
-            self._tunekit("predict", "live-main", "Order #4711", "--checkpoint", checkpoint["id"])
+            self._tunekit(
+                "predict", "live-main", "Order #4711", "--target", f"checkpoint:{checkpoint['id']}"
+            )
         return str(scores)
 
     def _provider(self) -> Any:

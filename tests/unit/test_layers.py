@@ -53,6 +53,7 @@ HOMES = {
     "rich": "views",
     "plotext": "views",
     "matplotlib": "views",
+    "sacrebleu": "evaluate",
     "numpy": "providers",
     "scipy": "providers",
     "sklearn": "providers",
@@ -69,7 +70,9 @@ HOMES = {
 }
 # cli draws one thing by itself: the bar of `evaluate`.
 # dataset reads ready-made rows from Cloud Storage, and its preflight looks at many rows at once.
+# evaluate computes over many rows.
 ALSO = {
+    *(("numpy", "evaluate"), ("scipy", "evaluate"), ("rapidfuzz", "evaluate")),
     *(("rich", "cli"), ("google", "dataset"), ("requests", "dataset"), ("urllib3", "dataset")),
     ("numpy", "dataset"),
     ("pyarrow", "views"),  # metrics --out FILE.parquet
@@ -77,6 +80,7 @@ ALSO = {
 
 HEAVY = (
     *("pandas", "numpy", "scipy", "sklearn", "datasets", "sqlite_utils", "jsonschema"),
+    "sacrebleu",
     *("google", "vertexai", "plotext", "requests", "httpx", "starlette", "uvicorn"),
     *("pyarrow", "huggingface_hub", "matplotlib"),
     *("ftfy", "rapidfuzz"),
