@@ -78,6 +78,7 @@ def group() -> None:
 
     Exit codes: 0 done, 1 error, 2 wrong use or bad spec, 3 stale plan, 4 registry, 5 provider,
     130 interrupted. `plan --detailed-exitcode` gives 2 for changes and 1 for any error;
+    `evaluate` gives 102 where the model is not good enough by evaluate.promote_if;
     `wait` and `apply --wait` give 100 where a job failed, 101 when time ran out, 103 where one was
     cancelled.
     """
