@@ -137,6 +137,14 @@ def test_a_condition_judges_the_tuned_model_and_never_the_base(gate: str, verdic
     assert base.differences == ()
 
 
+def test_checkpoints_are_compared_with_base_and_tuned() -> None:
+    models = {name: (name, answering(0.5)) for name in ("checkpoint:1", "tuned", "base")}
+    found = evaluated(models, {}, None)
+    assert found.main.target == "tuned"
+    than = {r.target: {d.than for d in r.differences} for r in found.results}
+    assert than == {"checkpoint:1": {"base", "tuned"}, "tuned": {"base"}, "base": set()}
+
+
 def test_a_kind_of_placeholder_can_be_a_condition() -> None:
     pairs = [("Ana", "{{first-name}}"), ("Bo", "{{first-name}}"), ("in Rome", "in {{city}}")]
     rows = measured(["placeholder_f1"], pairs, ["{{first-name}}", "Bo", "in {{city}}"])

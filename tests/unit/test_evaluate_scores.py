@@ -73,6 +73,7 @@ def test_chrf_without_its_package_says_what_to_install(monkeypatch: pytest.Monke
         ("the king met ANA", "The King met {{first_name}}", ["ANA"]),
         ("call 555-0142, or 555-0143", "call [PHONE_1], or [PHONE_2]", ["555-0142", "555-0143"]),
         ("Ana", "<NAME>", ["Ana"]),
+        ("my card is 4111, thanks", "my card is ****, thanks", ["4111"]),
         ("nothing here", "nothing here", []),
         ("", "[NAME]", []),
         # "to" also stands inside what is masked.
@@ -123,8 +124,9 @@ def test_what_was_left_unmasked_is_found(
 
 
 def test_placeholders_are_counted_by_kind() -> None:
-    text = "[NAME_1] and [NAME_2], {{ city }} <DATE> [not one] {none"
-    assert placeholders(text) == {"NAME": 2, "city": 1, "DATE": 1}
+    text = "[NAME_1] and [NAME_2], {{ city }} <DATE> [FULL NAME] [not one] {none ***** XXXX XXXXL"
+    kinds = {"NAME": 2, "city": 1, "DATE": 1, "FULL NAME": 1, "***": 1, "XXX": 1}
+    assert placeholders(text) == kinds
 
 
 def test_a_copy_leaks_all_and_the_expected_answer_nothing() -> None:

@@ -151,17 +151,15 @@ class Session:
         with _bar(self.app, target.name, len(some)) as advance, self._remembering(target):
 
             def take(answers: Sequence[Answer]) -> bool:
-                rows = []
-                for answer in answers:
-                    key = answer.question.key
-                    known[key] = self.scorer.record(answer.question.example, answer.completion.text)
-                    rows.append(self._row(answer, known))
-                    if self._meter is not None:
-                        self.spent_usd += self._meter.usd(answer.question, answer.completion)
-                    self._texts.setdefault(target.name, {})[key] = answer.completion.text
-                self._write(target, rows)
-                self.asked += len(answers)
-                advance(len(answers))
+                rows: list[AnsweredRow] = []
+                try:
+                    for answer in answers:
+                        self._score(target, answer, known)
+                        rows.append(self._row(answer, known))
+                finally:  # a metric may fail at one of them
+                    self._write(target, rows)
+                    self.asked += len(rows)
+                    advance(len(rows))
                 most_usd = self.how.spec.max_cost_usd
                 return self._meter is None or most_usd is None or self.spent_usd < most_usd
 
@@ -178,6 +176,13 @@ class Session:
             f"stopped by {why}: {plural(left, 'row')} of {target.name} are still to be asked; "
             "what was answered is recorded, repeat the command to go on"
         )
+
+    def _score(self, target: Target, answer: Answer, known: dict[str, Record]) -> None:
+        question, completion = answer
+        if self._meter is not None:
+            self.spent_usd += self._meter.usd(question, completion)
+        self._texts.setdefault(target.name, {})[question.key] = completion.text
+        known[question.key] = self.scorer.record(question.example, completion.text)
 
     @contextmanager
     def _remembering(self, target: Target) -> Iterator[None]:

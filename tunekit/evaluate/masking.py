@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# {{first_name}}, [NAME], [NAME_2], <NAME>.
+# {{first_name}}, [NAME], [NAME_2], [FULL NAME], <NAME>, and masks without a kind: *** and XXXX.
 PLACEHOLDER = re.compile(
     r"\{\{\s*([A-Za-z][A-Za-z0-9_.\- ]{0,63}?)\s*\}\}"
-    r"|\[([A-Z][A-Z0-9_\-]{0,63})\]|<([A-Z][A-Z0-9_\-]{0,63})>"
+    r"|\[([A-Z][A-Z0-9_\- ]{0,63})\]|<([A-Z][A-Z0-9_\-]{0,63})>"
+    r"|(\*{3,}|\bX{4,}\b)"
 )
 _NUMBERED = re.compile(r"[_-]?[0-9]+\Z")
 _PIECES = re.compile(r"\w+|[^\w\s]")
@@ -18,8 +19,10 @@ _WORDS = re.compile(r"\w+")
 
 
 def kind_of(match: re.Match[str]) -> str:
-    """Return what a placeholder stands for: `NAME` of `[NAME_2]`."""
+    """Return what a placeholder stands for: `NAME` of `[NAME_2]`, `***` of any row of stars."""
     written = next(group for group in match.groups() if group)
+    if match[4]:
+        return written[0] * 3
     return _NUMBERED.sub("", written) or written
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tunekit.errors import UsageError
@@ -84,12 +84,12 @@ def evaluated(
 ) -> Evaluated:
     """Return what the measured answers amount to. `models`: target -> its name and its rows.
 
-    Every target is compared with the base model where that was asked, else with the tuned one. The
-    condition is put to all but the base model.
+    Every target is compared with the base model and every checkpoint with the tuned one, where
+    those were asked too. The condition is put to all but the base model.
     """
     measured = {target: rows for target, (_, rows) in models.items()}
-    than = next((name for name in (BASE, TUNED) if name in models), None)
-    pairs = [(target, than) for target in models if than is not None and target != than]
+    pairs = [(target, BASE) for target in models if target != BASE and BASE in models]
+    pairs += [(t, TUNED) for t in models if t not in (BASE, TUNED) and TUNED in models]
     judgement = judged(measured, pairs)
     none = {name: rows.scores() for name, rows in baselines.items()}
     results = []
@@ -117,8 +117,6 @@ def evaluated(
 def _gated(result: Result, others: Mapping[str, Mapping[str, float]], gate: Gate | None) -> Result:
     if gate is None or result.target == BASE:
         return result
-    from dataclasses import replace
-
     values = _values(result, others)
     verdict = PROMOTED if gate.is_met(values) else REFUSED
     return replace(result, verdict=verdict, clauses=tuple(gate.clauses(values)))

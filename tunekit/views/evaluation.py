@@ -65,19 +65,22 @@ def _print_one(output: Output, evaluated: Evaluated) -> None:
 
 
 def _print_several(output: Output, evaluated: Evaluated) -> None:
-    than = next((d.than for r in evaluated.results for d in r.differences), "")
+    compared = list(dict.fromkeys(d.than for r in evaluated.results for d in r.differences))
     columns = (
         Column("METRIC", "metric"),
         Column("TARGET", "target"),
         Column("SCORE", "score", is_number=True),
         Column("95% INTERVAL", "interval", is_number=True),
-        Column(f"VS {than.upper()}", "difference", is_number=True),
-        Column("P", "p", is_number=True),
+        *(
+            Column(title, f"{key} {than}", is_number=True, rank=rank)
+            for rank, than in enumerate(compared)
+            for title, key in ((f"VS {than.upper()}", "difference"), ("P", "p"))
+        ),
     )
     rows = [row for metric in evaluated.main.scores for row in _lines(evaluated, metric)]
     output.table(Table(columns, rows))
-    if than:
-        output.text(f"P: how probable such a difference from {than} is by chance, rows paired.")
+    if compared:
+        output.text("P: how probable such a difference is by chance, rows paired.")
 
 
 def _lines(evaluated: Evaluated, metric: str) -> Iterator[dict[str, str]]:
@@ -90,8 +93,9 @@ def _lines(evaluated: Evaluated, metric: str) -> Iterator[dict[str, str]]:
         }
         for difference in result.differences:
             if difference.metric == metric:
-                row["difference"] = f"{difference.difference * 100:+.1f}"
-                row["p"] = "<0.001" if difference.p_value < 0.001 else f"{difference.p_value:.3f}"
+                shown = "<0.001" if difference.p_value < 0.001 else f"{difference.p_value:.3f}"
+                row[f"difference {difference.than}"] = f"{difference.difference * 100:+.1f}"
+                row[f"p {difference.than}"] = shown
         yield row
     for name, title in _BASELINES.items():
         yield {"target": title, "score": f"{evaluated.baselines[name][metric]:.1%}"}

@@ -126,10 +126,11 @@ def command(
             asks_again=again,
         ),
     )
+    baselines = scorer.baselines(asked)  # first: what can't be computed is found before it is paid
     records = session.records(targets)
     found = evaluated(
         {t.name: (t.model, scorer.measured(kept, asked)) for t, kept in records.items()},
-        scorer.baselines(asked),
+        baselines,
         gate,
     )
     about = {
