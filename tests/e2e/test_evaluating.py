@@ -304,3 +304,9 @@ def test_classes_are_told_apart_and_what_was_confused_is_shown(project: Project)
     everything = project.run("evaluate", "kinds", "--target", "all")
     assert everything.returncode == 0
     assert "base is left out" in everything.stderr
+    text = (project.root / "experiments/kinds.yaml").read_text()
+    project.write("experiments/kinds.yaml", text.replace("> 90%", "> base.macro_f1"))
+    project.ok("apply", "-y")
+    needed = project.run("evaluate", "kinds", "--target", "all")
+    assert needed.returncode == 5
+    assert "local can't ask the base model text-classifier" in needed.stderr

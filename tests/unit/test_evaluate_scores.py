@@ -211,5 +211,12 @@ def test_a_metric_that_is_not_installed_is_named() -> None:
         custom_scores(["polite"])
 
 
+def test_the_kinds_that_some_rows_expect_are_not_those_of_all() -> None:
+    rows = examples([("Ana", "[NAME]"), ("Rome", "[CITY]")])
+    assert Scorer(["placeholder_f1"], rows).kinds(rows) == ["CITY", "NAME"]
+    assert Scorer(["placeholder_f1"], rows).kinds(rows[:1]) == ["NAME"]
+    assert Scorer(["exact_match"], rows).kinds(rows) == []
+
+
 def test_no_rows_have_no_scores() -> None:
     assert measured(["exact_match"], [], []).scores() == {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunekit.errors import DataError, UsageError
+from tunekit.evaluate import masking
 from tunekit.evaluate.facets import (
     Facet,
     Labels,
@@ -97,11 +98,11 @@ class Scorer:
             "majority": self.measured(always, examples),
         }
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of placeholder that are expected, where a metric is of them."""
-        facet = self.facets.get("placeholders")
-        return tuple(sorted(facet.kinds)) if isinstance(facet, Placeholders) else ()
+    def kinds(self, examples: Sequence[Example]) -> list[str]:
+        """Return the kinds of placeholder that rows expect, where a metric is of them."""
+        if "placeholders" not in self.facets:
+            return []
+        return sorted({kind for e in examples for kind in masking.placeholders(e.response)})
 
     def suffices(self, record: Record) -> bool:
         """True where a row's record has what every wanted metric needs."""

@@ -105,11 +105,14 @@ def command(
     except DataError as error:
         raise DataError(f"{experiment.name}, split {split}: {error}") from error
     gate = Gate.parse(wanted.promote_if) if wanted.promote_if else None
-    if gate is not None:
-        require_known(gate, scorer.metrics, scorer.kinds)
-        if gate.reads_base and asking.BASE not in [t.name for t in targets]:
-            targets += asking.targets_of(app, job, [asking.BASE])
     asked = held_out[:rows]
+    if gate is not None:
+        require_known(gate, scorer.metrics, scorer.kinds(asked))
+        if gate.reads_base:  # then it can't be left out
+            targets = [t for t in targets if t.name != asking.BASE]
+            targets += asking.targets_of(app, job, [asking.BASE])
+    if any(example.turns for example in asked):
+        app.say("warning: conversations are asked about as one text, not turn by turn")
     settings = asking.generation(experiment, **sampling)
     capabilities = app.provider_of(job.provider).capabilities
     session = Session(
