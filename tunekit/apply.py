@@ -7,7 +7,7 @@ its token before anything else is submitted, and `absent` is believed only after
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
@@ -65,8 +65,9 @@ class Applied:
 class Applier:
     """Carries out plans. Whatever starts a job happens inside `lock`, one applier at a time.
 
-    `say` is told of each thing as it happens; `tick` is called while waiting. Where `desired` is
-    only a part of what the files say (`is_whole` false), what else is recorded is left alone.
+    `say` is told of each thing as it happens; `tick` is called while waiting and returns the ids
+    of the jobs whose curves are in sight. Where `desired` is only a part of what the files say
+    (`is_whole` false), what else is recorded is left alone.
     """
 
     observer: Observer
@@ -74,7 +75,7 @@ class Applier:
     options: Options
     lock: Callable[[], AbstractContextManager[object]]
     say: Callable[[str], None]
-    tick: Callable[[], None] = lambda: None
+    tick: Callable[[], Collection[int]] = tuple
     is_whole: bool = True
     # Names that this apply leaves alone from now on.
     _given_up: set[str] = field(default_factory=set)
@@ -267,9 +268,10 @@ class Applier:
         total = Applied()
         clock, pace = self.observer.clock, Pace(self.observer)
         began_s = clock.now_s()
+        drawn: Collection[int] = ()
         while True:
             asked = [*self._my_jobs(), *self._unmeasured_parents()]
-            self._warn(pace.refresh(asked, with_metrics=until_ended))
+            self._warn(pace.refresh(asked, with_metrics=until_ended, drawn=drawn))
             steps = self._remaining()
             if any(map(self._is_ready, steps)):
                 applied = self._carry_out_again()
@@ -277,7 +279,7 @@ class Applier:
                 total.failures += applied.failures
                 steps = self._remaining()
             self._repeat_cancels()
-            self.tick()
+            drawn = self.tick()
             if not any(map(self._is_ready, steps)) and not self._is_pending(steps, until_ended):
                 return total
             if patience_s is not None and clock.now_s() - began_s > patience_s:

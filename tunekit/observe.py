@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tunekit.errors import NotFound, ProviderError, TunekitError, Unavailable
@@ -12,6 +12,8 @@ from tunekit.registry import Registry
 
 # From this many open jobs on, one paged list is asked instead of a call a job.
 _LIST_FROM = 4
+# Of more jobs, so many running ones are asked for their curve's new points each time.
+_CURVES_A_TURN = 4
 # A job whose points can't be had for so long after its end is not asked for them any more; one
 # without any is asked again for a while, because series may arrive after the end.
 _NO_POINTS_AFTER_S = 24 * 3600.0
@@ -34,12 +36,16 @@ class Observer:
     actor: Actor
 
     def refresh(
-        self, jobs: Iterable[Job] | None = None, *, with_metrics: bool = False
+        self,
+        jobs: Iterable[Job] | None = None,
+        *,
+        with_metrics: bool = False,
+        live: Collection[int] = (),
     ) -> list[str]:
         """Write down how open jobs are now, and return what could not be learned.
 
         Metric points are fetched once a job has ended; before that with `with_metrics`, where the
-        jobs are so few that each may be asked for. Intents
+        jobs are so few that each may be asked for, and of the jobs whose ids are in `live`. Intents
         whose job is found become bound; others are left for the applier to resolve. One job that
         can't be learned of does not keep the others from being looked at.
         """
@@ -56,8 +62,9 @@ class Observer:
             except ProviderError as error:
                 warnings.append(f"{name}: {error}; showing what was recorded")
                 continue
-            is_live = with_metrics and listed is None
+            are_few = with_metrics and listed is None
             for job in mine:
+                is_live = are_few or job.id in live
                 self._learn(provider, job, listed, with_metrics=is_live, warnings=warnings)
         return warnings
 
@@ -190,17 +197,45 @@ class Pace:
 
     observer: Observer
     _due_s: dict[str, float] = field(default_factory=dict)
+    _curve_asked: dict[int, int] = field(default_factory=dict)  # job id -> turn
+    _turns: int = 0
 
-    def refresh(self, jobs: Iterable[Job], *, with_metrics: bool = False) -> list[str]:
-        """Ask the providers whose turn it is, as `Observer.refresh` does."""
+    def refresh(
+        self,
+        jobs: Iterable[Job],
+        *,
+        with_metrics: bool = False,
+        drawn: Collection[int] = (),
+    ) -> list[str]:
+        """Ask the providers whose turn it is, as `Observer.refresh` does.
+
+        `drawn` are ids of jobs whose curves somebody looks at: of many, a few at a time are asked
+        for theirs, the one longest not asked for first.
+        """
         observer, now_s = self.observer, self.observer.clock.now_s()
         asked = list(jobs)
         turn = {job.provider for job in asked if self._due_s.get(job.provider, now_s) <= now_s}
         mine = [job for job in asked if job.provider in turn]
-        warnings = observer.refresh(mine, with_metrics=with_metrics)
+        live = self._next_curves(mine, drawn)
+        warnings = observer.refresh(mine, with_metrics=with_metrics, live=live)
         for name in turn:
             self._due_s[name] = observer.clock.now_s() + self._every_s(name)
         return warnings
+
+    def _next_curves(self, jobs: Sequence[Job], drawn: Collection[int]) -> set[int]:
+        """Return the ids of the jobs to ask for new points now."""
+        self._turns += 1
+        chosen: set[int] = set()
+        for provider in {job.provider for job in jobs}:
+            waiting = [
+                job.id
+                for job in jobs
+                if job.provider == provider and job.id in drawn and job.state is JobState.RUNNING
+            ]
+            waiting.sort(key=lambda job_id: self._curve_asked.get(job_id, 0))
+            chosen.update(waiting[:_CURVES_A_TURN])
+        self._curve_asked.update(dict.fromkeys(chosen, self._turns))
+        return chosen
 
     def pause_s(self, names: Iterable[str]) -> float:
         """Return how long nothing needs to be asked of these providers."""

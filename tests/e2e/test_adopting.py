@@ -34,7 +34,7 @@ def test_a_lost_job_is_adopted_by_its_spec(forgotten: Project) -> None:
     assert done.returncode == 0, done.stderr
     assert forgotten.run("plan", "--detailed-exitcode").returncode == 0
     assert forgotten.job()["state"] == "SUCCEEDED"
-    assert forgotten.json("metrics", "mask")["series"]
+    assert forgotten.json("metrics", "mask")["jobs"][0]["series"]
     assert forgotten.json("discover")["jobs"] == []
     assert forgotten.json("evaluate", "mask")["scores"]["exact_match"] > 0.5
 

@@ -44,7 +44,7 @@ def test_the_quickstart_runs_with_its_provider_changed(cloud: Cloud, provider: s
     job = project.job("quickstart")
     assert (job["state"], job["percent"]) == ("SUCCEEDED", 100.0)
     assert job["completed_steps"] == job["total_steps"] > 0
-    series = project.json("metrics", "quickstart")["series"]
+    series = project.json("metrics", "quickstart")["jobs"][0]["series"]
     losses = next(iter(series.values()))["values"]
     assert losses[-1] < losses[0]
     scores = project.json("evaluate", "quickstart", "--rows", "40")
@@ -198,7 +198,7 @@ def test_a_strangers_job_is_discovered_and_adopted(cloud: Cloud) -> None:
     assert project.run("plan", "--detailed-exitcode").returncode == 0
     job = project.job("old-one")
     assert job["state"] == "SUCCEEDED"
-    assert project.json("metrics", "old-one")["series"]
+    assert project.json("metrics", "old-one")["jobs"][0]["series"]
     assert project.ok("predict", "old-one", "--raw", "Where is #4321?").strip()
     assert project.json("discover", "--provider", "vertex")["jobs"] == []
 

@@ -38,7 +38,7 @@ def test_metrics_hold_every_step_and_every_epoch(tuned: Project) -> None:
     drawn = tuned.ok("metrics", "mask", "--plot")
     assert "mask@1" in drawn
     assert "step" in drawn
-    series = tuned.json("metrics", "mask")["series"]
+    series = tuned.json("metrics", "mask")["jobs"][0]["series"]
     assert len(series["/train_total_loss"]["steps"]) == 16
 
 
@@ -52,9 +52,9 @@ def test_evaluate_scores_held_out_rows_beside_baselines(tuned: Project) -> None:
     assert said["rows"] == 20
     assert said["scores"]["exact_match"] > said["baselines"]["copy"]["exact_match"]
     assert set(said["scores"]) == {"exact_match", "token_f1"}
-    stored = json.loads(tuned.sql("SELECT scores FROM evaluations")[0][0])
-    assert stored["exact_match"] == said["scores"]["exact_match"]
-    assert stored["copy.exact_match"] == said["baselines"]["copy"]["exact_match"]
+    ((scores, baselines),) = tuned.sql("SELECT scores, baselines FROM evaluations")
+    assert json.loads(scores) == said["scores"]
+    assert json.loads(baselines) == said["baselines"]
 
     shown = tuned.ok("evaluate", "mask", "--show", "2")
     assert shown.count("expected") == 2
@@ -73,9 +73,9 @@ def test_predict_answers_texts_lines_and_raw_prompts(tuned: Project) -> None:
     assert tuned.ok("predict", "mask", "Where is #1234?") == "Where is [ORDER]?\n"
     assert tuned.ok("predict", "mask", stdin="Where is #1234?\n") == "Where is [ORDER]?\n"
     assert tuned.ok("predict", "mask", "--raw", "Mask: Where is #1234?") == "Where is [ORDER]?\n"
-    said = tuned.json("predict", "mask", "Where is #77?", "--checkpoint", "1")
+    said = tuned.json("predict", "mask", "Where is #77?", "--target", "checkpoint:1")
     assert said["model"].endswith("@1")
-    refused = tuned.run("predict", "mask", "x", "--checkpoint", "9")
+    refused = tuned.run("predict", "mask", "x", "--target", "checkpoint:9")
     assert (refused.returncode, "it has: 1, 2" in refused.stderr) == (2, True)
 
 

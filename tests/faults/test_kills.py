@@ -92,7 +92,7 @@ def test_a_killed_worker_is_seen_as_failed_with_its_reason(project: Project) -> 
     assert project.run("wait", "mask").returncode == 100
     step = project.json("plan")["steps"][0]
     assert (step["action"], "--retry mask" in step["reason"]) == ("hold", True)
-    assert project.json("metrics", "mask")["series"]["/train_total_loss"]["steps"]
+    assert project.json("metrics", "mask")["jobs"][0]["series"]["/train_total_loss"]["steps"]
     assert_sound(project)
 
 

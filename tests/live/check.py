@@ -153,14 +153,16 @@ class Check:
         return f"{job['model']} at {job['endpoint']}, {len(job['checkpoints'])} checkpoints"
 
     def metrics(self) -> str:
-        series = self._json("metrics", "live-main")["series"]
+        series = self._json("metrics", "live-main")["jobs"][0]["series"]
         self._require(bool(series), "the series")
         return ", ".join(f"{name}: {len(points['values'])}" for name, points in series.items())
 
     def answer(self) -> str:
         scores = self._json("evaluate", "live-main")["scores"]
         for checkpoint in self._job("live-main")["checkpoints"][:1]:
-            self._tunekit("predict", "live-main", "Order #4711", "--checkpoint", checkpoint["id"])
+            self._tunekit(
+                "predict", "live-main", "Order #4711", "--target", f"checkpoint:{checkpoint['id']}"
+            )
         return str(scores)
 
     def _provider(self) -> Any:

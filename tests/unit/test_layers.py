@@ -54,6 +54,8 @@ HOMES = {
     "sqlite3": "registry",
     "rich": "views",
     "plotext": "views",
+    "matplotlib": "views",
+    "sacrebleu": "evaluate",
     "numpy": "providers",
     "scipy": "providers",
     "sklearn": "providers",
@@ -70,17 +72,21 @@ HOMES = {
     "starlette": "emulator",
     "uvicorn": "emulator",
 }
-# cli draws two things by itself: the bar of `evaluate` and the live table of `status -w`.
+# cli draws one thing by itself: the bar of `evaluate`.
 # dataset reads ready-made rows from Cloud Storage, and its preflight looks at many rows at once.
+# evaluate computes over many rows.
 ALSO = {
+    *(("numpy", "evaluate"), ("scipy", "evaluate"), ("rapidfuzz", "evaluate")),
     *(("rich", "cli"), ("google", "dataset"), ("requests", "dataset"), ("urllib3", "dataset")),
     ("numpy", "dataset"),
+    ("pyarrow", "views"),  # metrics --out FILE.parquet
 }
 
 HEAVY = (
     *("pandas", "numpy", "scipy", "sklearn", "datasets", "sqlite_utils", "jsonschema"),
+    "sacrebleu",
     *("google", "vertexai", "plotext", "requests", "httpx", "starlette", "uvicorn"),
-    *("pyarrow", "huggingface_hub"),
+    *("pyarrow", "huggingface_hub", "matplotlib"),
     *("ftfy", "rapidfuzz"),
     *("mlflow", "sqlalchemy", "tensorboard"),
 )

@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from dataclasses import replace
 
 import pytest
 
 from tests.unit.test_plan import job, recorded
-from tunekit.model import Clock, JobState, MetricPoint, Phase
-from tunekit.views import metrics
+from tunekit.model import Clock, JobState, Phase
 from tunekit.views.evaluation import marked
 from tunekit.views.jobs import status_table
 from tunekit.views.output import Column, Output, Table
@@ -142,57 +140,10 @@ def test_data_output_means_the_same_without_control_characters(form: str) -> Non
     assert (read["error"], read["ok"]) == (HOSTILE, "Grüße")
 
 
-def test_names_of_series_from_a_server_stay_text() -> None:
-    out = output(is_terminal=True, width=120)
-    hostile = [MetricPoint("x\x1b[2Jy", step, 1.0 / step, 0.0) for step in (1, 2, 3)]
-    metrics.print_metrics(out, hostile, limit=20)
-    metrics.plot(out, "x@1", hostile)
-    out.csv(*reversed(metrics.csv_rows(hostile)))
-    assert "\x1b[2J" not in written(out)
-
-
-def test_a_curve_with_values_that_are_no_numbers_is_shown() -> None:
-    out = output(is_terminal=False)
-    diverged = [
-        MetricPoint("/train_total_loss", s, v, 0.0)
-        for s, v in enumerate([1.0, math.nan, math.inf, 2.0], start=1)
-    ]
-    metrics.print_metrics(out, diverged, limit=20)
-    metrics.plot(out, "x@1", diverged)
-    assert "nan" in written(out)
-    values = metrics.metrics_json(diverged)["series"]["/train_total_loss"]["values"]
-    assert values == [1.0, None, None, 2.0]
-
-
 def test_json_carries_its_schema() -> None:
     out = output(is_terminal=False)
     out.data("status", {"trials": []})
     assert json.loads(written(out)) == {"schema": "tunekit.status/1", "trials": []}
-
-
-def points(count: int) -> list[MetricPoint]:
-    made = [MetricPoint("/train_total_loss", s, 1 / s, 0.0) for s in range(1, count + 1)]
-    return made + [MetricPoint("mean_loss", s, 0.5, 0.0) for s in (count // 2, count)]
-
-
-def test_a_metrics_table_keeps_the_ends_of_epochs() -> None:
-    out = output(is_terminal=False)
-    metrics.print_metrics(out, points(950), limit=20)
-    steps = [int(text.split()[0]) for text in written(out).splitlines()[1:-1]]
-    assert steps[0] == 1
-    assert {475, 950} <= set(steps)
-    assert len(steps) <= 22
-    assert "left out" in written(out)
-
-
-def test_a_curve_is_drawn_within_the_width_without_colour_codes() -> None:
-    out = output(is_terminal=True, width=60)
-    metrics.plot(out, "x@1 loss", points(400))
-    shown = written(out)
-    assert "\x1b" not in shown
-    assert all(len(text) <= 60 for text in shown.splitlines())
-    assert "train loss (mean of 8 steps)" in shown
-    assert "log scale" in shown
 
 
 def test_differences_are_marked_by_word() -> None:

@@ -2,28 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
 
 from tunekit import spec
 from tunekit.cli.context import App
-from tunekit.errors import NotFound, UsageError
+from tunekit.errors import NotFound, Unsupported, UsageError
 from tunekit.model import Experiment, Generation, Job, JobState, RecordedTrial, trial_name
 
+BASE, TUNED, ALL = "base", "tuned", "all"
+_CHECKPOINT = "checkpoint:"
 
-def model_of(job: Job, checkpoint: str | None) -> str:
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model of a job: `tuned`, `base` or `checkpoint:ID`.
+
+    `is_optional`: it is left out where its provider can't ask it.
+    """
+
+    name: str
+    model: str
+    is_optional: bool = False
+
+
+def target_option(*, several: bool) -> Callable[[Command], Command]:
+    """Add --target."""
+    choice = ", or all of them; repeatable" if several else ""
+    return click.option(
+        "--target",
+        "target",
+        multiple=several,
+        metavar="TARGET",
+        default=(TUNED,) if several else TUNED,
+        help=f"Which model to ask: tuned (the default), base, checkpoint:ID{choice}.",
+    )
+
+
+def targets_of(app: App, job: Job, wanted: Sequence[str]) -> list[Target]:
+    """Return the models that are meant, each once. UsageError where the job has none such."""
+    names: dict[str, bool] = {}
+    for name in wanted:
+        if name != ALL:
+            names[name] = False
+            continue
+        if job.state is JobState.SUCCEEDED and job.answers_at:
+            names.setdefault(TUNED, False)
+        names.setdefault(BASE, True)
+        for saved in job.checkpoints:
+            if saved.model != job.answers_at:  # the last is often the tuned model itself
+                names.setdefault(_CHECKPOINT + saved.id, False)
+    return [Target(name, model_of(app, job, name), extra) for name, extra in names.items()]
+
+
+def model_of(app: App, job: Job, target: str) -> str:
     """Return the model to ask. UsageError where the job has none, or no such checkpoint."""
     title = job.title
-    if checkpoint is not None:
+    if target.startswith(_CHECKPOINT):
+        wanted = target.removeprefix(_CHECKPOINT)
         for saved in job.checkpoints:
-            if saved.id == checkpoint:
+            if saved.id == wanted:
                 return saved.model
         has = ", ".join(c.id for c in job.checkpoints) or "none"
-        raise UsageError(f"{title} has no checkpoint {checkpoint!r}; it has: {has}")
+        raise UsageError(f"{title} has no checkpoint {wanted!r}; it has: {has}")
+    if target == BASE:
+        return _base_of(app, job)
+    if target != TUNED:
+        raise UsageError(f"no target {target!r}; there are tuned, base and checkpoint:ID")
     if job.state is JobState.SUCCEEDED and job.answers_at:
         return job.answers_at
     hint = "`tunekit wait` ends with it" if job.is_open else "`tunekit history` shows why"
     raise UsageError(f"{title} is {job.state} and has no tuned model; {hint}")
+
+
+def _base_of(app: App, job: Job) -> str:
+    """Return what the tuning started from, as `generate` takes it."""
+    identity = app.registry.revision(job)["identity"]
+    base, checkpoint = str(identity["base_model"]), identity.get("base_checkpoint")
+    for parent in app.registry.jobs():
+        if parent.model == base:  # it was tuned here
+            saved = {c.id: c.model for c in parent.checkpoints}
+            return saved.get(checkpoint) or parent.answers_at or base
+    return base
 
 
 def experiment_of(app: App, trial: RecordedTrial, job: Job) -> Experiment:
@@ -46,11 +112,16 @@ def candidates(app: App, trial: RecordedTrial, job: Job) -> list[Experiment]:
 
 
 @contextmanager
-def remedied(job: Job) -> Iterator[None]:
-    """Say what to do where the model that was asked is not there any more."""
+def remedied(job: Job, target: str = TUNED) -> Iterator[None]:
+    """Say what to do where the model that was asked is not there, or can't be asked."""
     try:
         yield
-    except NotFound as error:
+    except (NotFound, Unsupported) as error:
+        if target == BASE:
+            remedy = f"{job.provider} can't ask the base model {job.base_model}"
+            raise type(error)(f"{error}; {remedy}, so ask the tuned one alone") from error
+        if isinstance(error, Unsupported):
+            raise
         name = trial_name(job.experiment, job.trial)
         raise NotFound(f"{error}; `tunekit apply --retry {name}` tunes it again") from error
 

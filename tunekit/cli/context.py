@@ -110,11 +110,26 @@ class App:
         """Print a note to standard error."""
         self.notes.text(text)
 
-    def follower(self) -> Follower:
-        """Return what shows jobs moving."""
+    def follower(self, output: Output | None = None) -> Follower:
+        """Return what shows jobs moving: on `output`, standard error where none is named."""
         from tunekit.views.follow import follower
 
-        return follower(self.notes)
+        chosen = output or self.notes
+        return follower(chosen, lambda: self.screen(chosen.stream), self.clock.now_s())
+
+    def screen(self, stream: TextIO) -> tuple[int, int]:
+        """Return the width and height of the terminal behind a stream, as it is now."""
+        try:
+            size = os.get_terminal_size(stream.fileno())
+        except (OSError, ValueError):  # no terminal, or no file
+            size = shutil.get_terminal_size((80, 24))
+        # A terminal that does not know its size says 0.
+        return self._columns or size.columns or 80, size.lines or 24
+
+    @property
+    def _columns(self) -> int:
+        wanted = self.environ.get("COLUMNS", "")
+        return int(wanted) if wanted.isdecimal() else 0
 
     @property
     def can_ask(self) -> bool:

@@ -165,9 +165,20 @@ def names(function: Command) -> Command:
 
 
 def jobs(function: Command) -> Command:
-    """Add NAME[@JOB] arguments, completed from the registry."""
+    """Add NAME arguments that may name one job of several, completed from the registry."""
     return click.argument(
         "names", nargs=-1, metavar="[NAME[@JOB]]...", shell_complete=complete_names
+    )(function)
+
+
+def some_jobs(function: Command) -> Command:
+    """Add NAME arguments as `jobs` does, of which one must be given."""
+    return click.argument(
+        "names",
+        nargs=-1,
+        required=True,
+        metavar="NAME[@JOB]...",
+        shell_complete=complete_names,
     )(function)
 
 

@@ -21,7 +21,7 @@ COMMANDS = {
     "status": "Show every experiment's current job.",
     "show": "Show one experiment, its job and its rendered examples.",
     "dataset": "Show, compare and export the rows that jobs are tuned on.",
-    "metrics": "Show a job's training metrics, as a table or a curve.",
+    "metrics": "Show training metrics as a table or a curve, and what they advise.",
     "history": "Show every job ever: who, when, which commit, why, what it cost, how it ended.",
     "compare": "Compare jobs: only what differs, beside their curves and scores.",
     "why": "Trace an endpoint or a model back to its experiment, commit, rows and scores.",
@@ -81,6 +81,7 @@ def group() -> None:
 
     Exit codes: 0 done, 1 error, 2 wrong use or bad spec, 3 stale plan, 4 registry, 5 provider,
     130 interrupted. `plan --detailed-exitcode` gives 2 for changes and 1 for any error;
+    `evaluate` gives 102 where the model is not good enough by evaluate.promote_if;
     `wait` and `apply --wait` give 100 where a job failed, 101 when time ran out, 103 where one was
     cancelled.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tunekit.cli.context import App
@@ -14,6 +14,7 @@ from tunekit.views.text import number
 
 if TYPE_CHECKING:
     from tunekit.apply import Applied, Applier
+    from tunekit.views.follow import Levels
 
 SUCCEEDED, FAILED, TIMED_OUT, CANCELLED = 0, 100, 101, 103
 _MOST_SAID = 5
@@ -31,10 +32,12 @@ def settle(app: App, applier: Applier, touched: set[str]) -> Applied:
     # What had ended before needs no words.
     moving = {t.name for t in _named(registry.trials(), names) if _is_open(t)} | touched
 
-    def tick() -> None:
+    def tick() -> set[int]:
         trials = _named(registry.trials(), names)
         moving.update(trial.name for trial in trials if _is_open(trial))
-        follower.show(_named(trials, moving), clock.now_s())
+        shown = _named(trials, moving)
+        follower.show(shown, clock.now_s(), levels(app))
+        return follower.drawn(shown)
 
     with app.follower() as follower:
         applier.say = follower.say
@@ -49,29 +52,41 @@ def _is_open(trial: RecordedTrial) -> bool:
     return job is not None and job.is_open
 
 
+def levels(app: App) -> Levels:
+    """Return how a follower learns how losses went."""
+    return lambda ids, count: app.registry.loss_tails(ids, count=count)
+
+
+def named(app: App, names: set[str]) -> Callable[[], list[RecordedTrial]]:
+    """Return what reads the trials of these names afresh."""
+    return lambda: _named(app.registry.trials(), names)
+
+
 def until_ended(
-    app: App, names: set[str], *, timeout_s: float | None
+    app: App, choose: Callable[[], Sequence[RecordedTrial]], *, timeout_s: float | None
 ) -> list[RecordedTrial] | None:
     """Follow jobs until all have ended and return their trials; None when time ran out.
 
-    UsageError where one's submit was interrupted: no waiting ends that.
+    `choose` reads the trials afresh. UsageError where one's submit was interrupted: no waiting
+    ends that.
     """
-    registry, clock = app.registry, app.clock
+    clock = app.clock
     pace = Pace(app.observer())
     began_s = clock.now_s()
     warned: set[str] = set()
+    trials = choose()
     with app.follower() as follower:
         while True:
-            trials = _named(registry.trials(), names)
             open_jobs = [job for t in trials if (job := t.current()) and job.is_open]
-            for warning in pace.refresh(open_jobs, with_metrics=True):
+            drawn = follower.drawn(trials)
+            for warning in pace.refresh(open_jobs, with_metrics=True, drawn=drawn):
                 if warning not in warned:
                     warned.add(warning)
                     follower.say(f"warning: {warning}")
-            trials = _named(registry.trials(), names)
-            follower.show(trials, clock.now_s())
+            trials = choose()
+            follower.show(trials, clock.now_s(), levels(app))
             if not any(job.is_open for t in trials if (job := t.current())):
-                return trials
+                return list(trials)
             if clock.now_s() - began_s > _SUBMITTING_S:
                 _refuse_interrupted(trials)
             if timeout_s is not None and clock.now_s() - began_s >= timeout_s:

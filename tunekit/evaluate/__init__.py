@@ -1,6 +1,5 @@
-"""Predictions -> scores."""
+"""Predictions -> scores, how sure they are, and whether they are good enough."""
 
-from tunekit.evaluate.run import Answer, Evaluated, evaluate
-from tunekit.evaluate.scores import METRICS, score
+from tunekit.evaluate.scores import METRICS
 
-__all__ = ["METRICS", "Answer", "Evaluated", "evaluate", "score"]
+__all__ = ["METRICS"]

@@ -36,6 +36,7 @@ from tunekit.model.providers import (
 from tunekit.model.record import Actor, Clock, Job, Phase, RecordedTrial
 from tunekit.model.rows import RowIndex, RowRecorder
 from tunekit.model.spec import (
+    AskingPrice,
     DatasetSpec,
     EvaluationSpec,
     Experiment,
@@ -71,6 +72,7 @@ __all__ = [
     "TRAIN_LOSS",
     "TRAIN_PREDICTIONS",
     "Actor",
+    "AskingPrice",
     "Capabilities",
     "Checkpoint",
     "Clock",

@@ -181,6 +181,7 @@ class Capabilities:
     `listing_lag_s`: how long after a submit was sent, timeouts included, `find` may still not see
     its job. `poll_every_s`: how often it may be asked while somebody waits. `can_continue`: a
     tuned model may be tuned further. `has_checkpoint_choice`: it may be told to keep the last only.
+    `asks_at_once`: how many prompts `generate` may be given in as many calls at the same time.
     `place`: where `submit` and `find` look, in words; empty where there is only one.
     `prices`: of base models, as far as known; `is_free`: nothing is billed.
     """
@@ -195,6 +196,7 @@ class Capabilities:
     has_system_instruction: bool = True
     listing_lag_s: float = 0.0
     poll_every_s: float = 0.5
+    asks_at_once: int = 1
     place: str = ""
     prices: Mapping[str, Price] = field(default_factory=dict)
     is_free: bool = False

@@ -143,10 +143,26 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class AskingPrice:
+    """US dollars for a million tokens of questions, and of answers."""
+
+    input_usd: float
+    output_usd: float
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationSpec:
+    """How a tuned model is judged. `custom_metrics` are names of entry points."""
+
     split: str = "test"
     metrics: tuple[str, ...] = ("exact_match", "token_f1")
     generation: Generation = Generation(temperature=0.0)
+    custom_metrics: tuple[str, ...] = ()
+    promote_if: str | None = None
+    keep_answers: bool = False
+    max_requests_per_minute: float | None = None
+    max_cost_usd: float | None = None
+    price: AskingPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -106,9 +106,10 @@ class RegistryFile:
         rows = self._all(sql, values)
         return rows[0] if rows else None
 
-    def _all(self, sql: str, values: Iterable[Any] = ()) -> list[sqlite3.Row]:
+    def _all(self, sql: str, values: Iterable[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
+        bound = values if isinstance(values, Mapping) else tuple(values)
         try:
-            return self._connection.execute(sql, tuple(values)).fetchall()
+            return self._connection.execute(sql, bound).fetchall()
         except sqlite3.Error as error:
             raise RegistryError(_explain(self.path, error)) from error
 

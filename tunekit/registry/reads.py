@@ -171,19 +171,6 @@ class Reads(RegistryFile):
         row = self._one("SELECT max(step) FROM metric_points WHERE job_id = ?", [job_id])
         return int(row[0] or 0)
 
-    def evaluations(self, job_id: int | None = None) -> list[dict[str, Any]]:
-        """Return recorded evaluations, oldest first."""
-        where, values = ("WHERE job_id = ?", [job_id]) if job_id is not None else ("", [])
-        rows = self._all(f"SELECT * FROM evaluations {where} ORDER BY id", values)  # noqa: S608
-        return [
-            {
-                **dict(row),
-                "scores": json.loads(row["scores"]),
-                "generation": json.loads(row["generation"]),
-            }
-            for row in rows
-        ]
-
     def events(self, experiment: str | None = None) -> list[dict[str, Any]]:
         """Return events, oldest first."""
         where, values = ("WHERE experiment = ?", [experiment]) if experiment else ("", [])

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from tunekit.model import Actor, Trial, revision_identity
-from tunekit.registry.listings import Listings
+from tunekit.registry.tails import Tails
 
 
-class Rows(Listings):
+class Rows(Tails):
     """Writes single rows; every call is inside a transaction of the caller's."""
 
     def _put_experiment(self, trial: Trial, at_s: float) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunekit.registry import views
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 # Equals the number of migrations below and SQLite's `PRAGMA user_version`, so that a current
 # registry is recognised without importing sqlite-utils.
-VERSION = 5
+VERSION = 6
 
 
 def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
@@ -57,12 +58,17 @@ def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
         db.table("jobs").add_column("estimate", str)  # JSON
         db.execute("PRAGMA user_version = 4")
 
-    @steps(name="5_listings")
+    @steps(name="5_evaluations")
+    def _evaluations(db: Database) -> None:
+        _extend_evaluations(db)
+        db.execute("PRAGMA user_version = 5")
+
+    @steps(name="6_listings")
     def _listings(db: Database) -> None:
         db.execute(views.ASKED_INDEX)
         for name, query in views.VIEWS.items():
             db.create_view(name, query)
-        db.execute("PRAGMA user_version = 5")
+        db.execute("PRAGMA user_version = 6")
 
     steps.apply(sqlite_utils.Database(connection))
 
@@ -212,3 +218,49 @@ def _create_tables(db: Database, registry_id: str) -> None:
         not_null={"job_id", "scores"},
         foreign_keys=[("job_id", "jobs", "id")],
     )
+
+
+def _extend_evaluations(db: Database) -> None:
+    """Answers are recorded as they come; an evaluation tells more than scores."""
+    db.execute(
+        "CREATE TABLE askings (id INTEGER PRIMARY KEY, provider TEXT NOT NULL, "
+        "model TEXT NOT NULL, generation TEXT NOT NULL, UNIQUE (provider, model, generation))"
+    )
+    # `row` is a hash of the row, `record` JSON of numbers and hashes: no text of either.
+    db.execute(
+        "CREATE TABLE answered_rows (asking INTEGER NOT NULL REFERENCES askings(id), "
+        "row TEXT NOT NULL, record TEXT NOT NULL, finish TEXT NOT NULL, at_s REAL, "
+        "PRIMARY KEY (asking, row)) WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE evaluation_rows (evaluation INTEGER NOT NULL REFERENCES evaluations(id), "
+        "place INTEGER NOT NULL, line INTEGER NOT NULL, row TEXT NOT NULL, "
+        "PRIMARY KEY (evaluation, place)) WITHOUT ROWID"
+    )
+    evaluations = db.table("evaluations")
+    for name in ("target", "intervals", "baselines", "confusion", "entities", "differences"):
+        evaluations.add_column(name, str)
+    evaluations.add_column("asking", int)
+    for name in ("verdict", "promote_if"):
+        evaluations.add_column(name, str)
+    evaluations.create_index(["job_id"])
+    for row in list(evaluations.rows):
+        evaluations.update(row["id"], _in_new_columns(db, row))
+
+
+def _in_new_columns(db: Database, row: dict[str, Any]) -> dict[str, str]:
+    """Return what an older evaluation told: baselines had been scores with a prefix."""
+    scores = json.loads(row["scores"])
+    baselines = {}
+    for name in ("copy", "majority"):
+        keys = [key for key in scores if key.startswith(f"{name}.")]
+        baselines[name] = {key.partition(".")[2]: scores.pop(key) for key in keys}
+    job = db.table("jobs").get(row["job_id"])
+    saved = {c["model"]: c["id"] for c in json.loads(job["checkpoints"])}
+    is_tuned = row["model"] in (job["endpoint"], job["model"])
+    return {
+        "target": "tuned" if is_tuned else f"checkpoint:{saved.get(row['model'], '')}",
+        "scores": json.dumps(scores),
+        "baselines": json.dumps(baselines),
+        "intervals": "{}",
+    }

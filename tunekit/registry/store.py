@@ -22,8 +22,8 @@ from tunekit.model import (
     Trial,
     token_for,
 )
+from tunekit.registry.evaluations import Evaluations
 from tunekit.registry.reads import OPEN, to_job
-from tunekit.registry.seen import Seen
 
 # Rows of data sets that were planned with and never tuned on.
 _KEEP_ROWS_S = 7 * 24 * 3600.0
@@ -35,7 +35,7 @@ DELETE FROM dataset_rows WHERE created_s < ? AND digest NOT IN (
 """
 
 
-class Registry(Seen):
+class Registry(Evaluations):
     """The registry, open for reading and writing. RegistryError where a write can't be done."""
 
     # --- what apply decided ----------------------------------------------------------------
@@ -260,41 +260,4 @@ class Registry(Seen):
             )
             self._event(
                 "cancel refused", job.experiment, job_id=job.id, at_s=at_s, actor=actor, detail=why
-            )
-
-    def record_evaluation(
-        self,
-        job: Job,
-        *,
-        model: str,
-        split: str,
-        split_digest: str,
-        rows: int,
-        generation: Mapping[str, Any],
-        scores: Mapping[str, float],
-        at_s: float,
-        actor: Actor,
-    ) -> None:
-        """Write down the scores of one evaluation."""
-        with self._transaction():
-            self._database().table("evaluations").insert(
-                {
-                    "job_id": job.id,
-                    "model": model,
-                    "split": split,
-                    "split_digest": split_digest,
-                    "rows": rows,
-                    "generation": json.dumps(generation),
-                    "scores": json.dumps(scores),
-                    "at_s": at_s,
-                    "who": actor.who,
-                }
-            )
-            self._event(
-                "evaluated",
-                job.experiment,
-                job_id=job.id,
-                at_s=at_s,
-                actor=actor,
-                detail=f"{rows} rows of {split}",
             )

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - made of constants
 """SQL views: the registry as people open it in Datasette or sqlite-utils, and as listings read it.
 
-Migration 5 made them, so they are never edited: another migration drops a view and makes it anew.
+Migration 6 made them, so they are never edited: another migration drops a view and makes it anew.
 """
 
 from __future__ import annotations

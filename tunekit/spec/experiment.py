@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tunekit.model import (
+    AskingPrice,
     DatasetSpec,
     EvaluationSpec,
     Experiment,
@@ -141,7 +142,7 @@ def _tuning(data: Mapping[str, Any]) -> Tuning:
 
 def _evaluation(data: Mapping[str, Any]) -> EvaluationSpec:
     default = EvaluationSpec()
-    options = data.get("generation", {})
+    options, price = data.get("generation", {}), data.get("price")
     return EvaluationSpec(
         split=data.get("split", default.split),
         metrics=tuple(data.get("metrics", default.metrics)),
@@ -151,6 +152,12 @@ def _evaluation(data: Mapping[str, Any]) -> EvaluationSpec:
             top_k=_integer(options.get("top_k")),
             max_output_tokens=_integer(options.get("max_output_tokens")),
         ),
+        custom_metrics=tuple(data.get("custom_metrics", ())),
+        promote_if=data.get("promote_if"),
+        keep_answers=data.get("keep_answers", default.keep_answers),
+        max_requests_per_minute=_real(data.get("max_requests_per_minute")),
+        max_cost_usd=_real(data.get("max_cost_usd")),
+        price=AskingPrice(**{k: float(v) for k, v in price.items()}) if price else None,
     )
 
 

@@ -17,6 +17,7 @@ from tunekit.spec.experiment import (
     is_table,
     sizes,
 )
+from tunekit.spec.judging import judging_findings
 from tunekit.spec.nodes import Document, Step, strings
 from tunekit.spec.sentences import Finding
 from tunekit.spec.wording import choices, key_text, number, path_text, shown
@@ -310,4 +311,5 @@ _CHECKS: tuple[tuple[tuple[tuple[str, ...], ...], _Check], ...] = (
     ((("dataset", "source"),), _ready_made),
     ((("dataset", "source"),), _source_path),
     ((("limits", "max_duration"),), _duration),
+    ((("evaluate",), ("provider",)), judging_findings),
 )

@@ -96,6 +96,11 @@ class Output:
     has_colour: bool
     width: int
 
+    @property
+    def is_live(self) -> bool:
+        """True where a picture may be drawn again in place; NO_COLOR turns that off, too."""
+        return self.is_terminal and self.has_colour
+
     def data(self, command: str, content: Mapping[str, Any]) -> None:
         """Print plain data as JSON or YAML, marked with its schema."""
         document = {"schema": f"tunekit.{command}/1", **content}

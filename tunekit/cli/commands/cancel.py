@@ -57,7 +57,9 @@ def command(app: App, names: tuple[str, ...], is_agreed: bool, is_waiting: bool)
                 failures.append(error)
                 app.say(str(error))
     if is_waiting and not failures:
-        waiting.until_ended(app, {trial.name for trial, _ in found}, timeout_s=None)
+        waiting.until_ended(
+            app, waiting.named(app, {trial.name for trial, _ in found}), timeout_s=None
+        )
     if app.format != "table":
         jobs = [job_json(app.registry.job(job.id)) for _, job in found]
         app.output.data("cancel", {"jobs": jobs})

@@ -26,7 +26,7 @@ from tunekit.errors import UsageError
     metavar="NAME=VALUE",
     help="A template value, where the prompt has several; repeatable.",
 )
-@click.option("--checkpoint", metavar="ID", help="Ask this checkpoint, not the final model.")
+@asking.target_option(several=False)
 @options.generation_flags
 @options.with_app(("table", "json", "yaml"))
 def command(
@@ -35,7 +35,7 @@ def command(
     texts: tuple[str, ...],
     raw: bool,
     columns: tuple[str, ...],
-    checkpoint: str | None,
+    target: str,
     **sampling: Any,
 ) -> None:
     """Ask a tuned model.
@@ -46,7 +46,7 @@ def command(
     trial, job = app.job(name)
     app.observer().refresh([job])
     job = app.registry.job(job.id)
-    model = asking.model_of(job, checkpoint)
+    model = asking.model_of(app, job, target)
     experiment = asking.experiment_of(app, trial, job)
     given = labels(columns, "--column")
     asked = list(texts) or _standard_input(app, is_needed=not given)
@@ -57,7 +57,7 @@ def command(
     else:
         prompts = [dataset.render(experiment, given)]
     settings = asking.generation(experiment, **sampling)
-    with asking.remedied(job):
+    with asking.remedied(job, target):
         answers = app.ask(job.provider, model, prompts, settings)
         if app.format == "table":
             for answer in answers:

@@ -8,14 +8,13 @@ from typing import Any
 
 import click
 
-from tunekit.cli import choosing, options, waiting
+from tunekit.cli import choosing, options, watching
 from tunekit.cli.context import App
 from tunekit.cli.tables import Narrowing
 from tunekit.errors import UsageError
 from tunekit.model import RecordedTrial
-from tunekit.observe import Pace
 from tunekit.views.jobs import left_out, status_json, status_table
-from tunekit.views.output import Table, rich_table
+from tunekit.views.output import Table
 
 _PAGE = 50
 _FIELDS = (
@@ -49,7 +48,11 @@ def command(
             app.output.data("status", {"trials": []})
         return
     if watch:
-        _watch(app, names, narrow, has_all=has_all)
+        if app.format != "table":
+            raise UsageError("-w draws; for a script use `tunekit wait` or `status -o json`")
+        watching.watch(app, lambda: _trials(app, choosing.current_jobs(app, names, narrow)))
+        if not app.output.is_live:
+            _print(app, choosing.current_jobs(app, names, narrow), has_all=has_all)
         return
     if refresh:
         for warning in app.observer().refresh():
@@ -84,35 +87,3 @@ def _table(app: App, rows: Sequence[Mapping[str, Any]], *, limit: int | None) ->
 
 def _trials(app: App, rows: Sequence[Mapping[str, Any]]) -> list[RecordedTrial]:
     return app.registry.trials_of([(row["of_experiment"], row["of_trial"]) for row in rows])
-
-
-def _watch(app: App, names: Sequence[str], narrow: Narrowing, *, has_all: bool) -> None:
-    if app.format != "table":
-        raise UsageError("-w draws; for a script use `tunekit wait` or `status -o json`")
-    if not app.output.is_terminal:
-        chosen = {row["name"] for row in choosing.current_jobs(app, names, narrow)}
-        waiting.until_ended(app, chosen, timeout_s=None)
-        _print(app, choosing.current_jobs(app, names, narrow), has_all=has_all)
-        return
-    from rich.live import Live
-
-    pace = Pace(app.observer())
-    with Live(console=app.output.console(), auto_refresh=False) as live:
-        while True:
-            unsettled = app.registry.unsettled_jobs()
-            warnings = pace.refresh(unsettled, with_metrics=True)
-            rows = choosing.current_jobs(app, names, narrow)
-            table = _table(app, rows, limit=None if has_all else _rows_on_screen())
-            if warnings:
-                table = replace(table, more="\n".join([f"warning: {warnings[0]}", table.more]))
-            live.update(rich_table(table, app.output.width), refresh=True)
-            if not any(job.is_open for t in _trials(app, rows) if (job := t.current())):
-                return
-            app.clock.sleep(pace.pause_s({job.provider for job in unsettled}))
-
-
-def _rows_on_screen() -> int:
-    import shutil
-
-    # Head, rule, and room for the prompt.
-    return max(shutil.get_terminal_size((80, 24)).lines - 5, 5)

@@ -57,6 +57,7 @@ class GeminiApiProvider:
             can_continue=False,
             has_system_instruction=False,
             listing_lag_s=access.timeout_s + (_LISTING_LAG_S if lag_s is None else float(lag_s)),
+            asks_at_once=_AT_ONCE,
             place=access.url,
             poll_every_s=_POLL_LOCAL_EVERY_S if access.is_local else _POLL_EVERY_S,
         )

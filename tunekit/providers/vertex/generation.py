@@ -13,7 +13,7 @@ from tunekit.providers.google.rest import Rest
 from tunekit.providers.vertex import limits
 from tunekit.providers.vertex.places import ENDPOINT, MODEL, Places, base_name, require
 
-_IN_FLIGHT = 8
+IN_FLIGHT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Generator:
             answer = self.rest.call("POST", url, body=body, doing=f"ask {model}", hidden=prompt)
             return completion(answer)
 
-        return in_order(ask, prompts, at_once=_IN_FLIGHT)
+        return in_order(ask, prompts, at_once=IN_FLIGHT)
 
     def _address(self, model: str) -> str:
         if ENDPOINT.fullmatch(model):

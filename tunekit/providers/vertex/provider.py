@@ -27,7 +27,7 @@ from tunekit.providers.google.rest import Rest
 from tunekit.providers.vertex import answers, checks, doctor, limits, wire
 from tunekit.providers.vertex.cleanup import Cleanup
 from tunekit.providers.vertex.gapic import Clients
-from tunekit.providers.vertex.generation import Generator
+from tunekit.providers.vertex.generation import IN_FLIGHT, Generator
 from tunekit.providers.vertex.metrics import Metrics
 from tunekit.providers.vertex.places import JOB, VERSION, require
 from tunekit.providers.vertex.profile import Profile
@@ -68,6 +68,7 @@ class VertexProvider:
             has_checkpoint_choice=True,
             listing_lag_s=profile.timeout_s + profile.listing_lag_s,
             poll_every_s=_POLL_LOCAL_S if profile.is_local else _POLL_S,
+            asks_at_once=IN_FLIGHT,
             place=profile.places.text,
         )
 
