@@ -118,7 +118,7 @@ def test_compare_takes_current_jobs_by_their_tags_and_states(twice: Project) -> 
         ([], "name the jobs to compare"),
         (["mask", "--state", "FAILED"], "not both"),
         (["mask", "nothing"], "no experiment 'nothing'"),
-        (["mask@9"], "no job and no revision 9"),
+        (["mask@9"], "has no job 9, nor a revision"),
     ],
 )
 def test_compare_says_what_it_needs(twice: Project, arguments: list[str], said: str) -> None:
@@ -164,7 +164,7 @@ def test_show_takes_a_former_job_by_its_number_and_by_its_revision(twice: Projec
     assert twice.json("show", f"mask@{revision[:8]}") == first
     done = twice.run("show", f"mask@{revision[:4]}zz")
     assert done.returncode == 2
-    assert "no job and no revision" in done.stderr
+    assert "nor a revision that begins so" in done.stderr
 
 
 def test_why_leads_from_a_model_to_commit_rows_and_scores(twice: Project) -> None:

@@ -260,7 +260,7 @@ class App:
                     return trial, job
         last = trial.jobs[-1].number if trial.jobs else 0
         has = f"it has {last}, see `tunekit history`"
-        raise UsageError(f"{experiment} has no job and no revision {number}; {has}")
+        raise UsageError(f"{experiment} has no job {number}, nor a revision that begins so; {has}")
 
 
 def unknown_name(name: str, known: list[str]) -> str:
