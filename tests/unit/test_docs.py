@@ -49,7 +49,8 @@ def test_every_command_is_in_the_readme_and_has_an_example(name: str) -> None:
 
 
 def test_commands_that_print_data_take_json() -> None:
-    printing = set(COMMANDS) - {"init", "completion"}
+    # `report -o` names the file that it writes.
+    printing = set(COMMANDS) - {"init", "completion", "report"}
     for name in printing:
         command = import_module(f"tunekit.cli.commands.{name}").command
         for one in parts_of(command):

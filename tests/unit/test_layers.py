@@ -35,10 +35,11 @@ ALLOWED = {
         *("intents", "refusals"),
     },
     "views": {"model", "errors", "plan", "evaluate", "spec"},
+    "report": {"model", "errors", "evaluate", "registry", "views"},
     "cli": {
         *("model", "errors", "plan", "spec", "dataset", "registry", "providers"),
         *("evaluate", "observe", "outlook", "refusals", "retry", "apply", "views", "emulator"),
-        "export",
+        *("export", "report"),
     },
     # It tests the providers, so it must not share their code.
     "emulator": {"model", "errors", "providers.local.training"},

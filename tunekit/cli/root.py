@@ -28,6 +28,8 @@ COMMANDS = {
     "export": "Write jobs into the tools people already open: MLflow, TensorBoard.",
     "evaluate": "Score a tuned model on held-out rows.",
     "predict": "Ask a tuned model.",
+    "report": "Write everything that was tuned as one HTML file to share.",
+    "ui": "Serve the report live on this machine.",
     "cancel": "Cancel running jobs.",
     "wait": "Wait until jobs have ended.",
     "discover": "List jobs that providers have and the registry does not know.",

@@ -1,0 +1,240 @@
+"""The registry -> what a report shows."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tunekit.evaluate.advice import Advice, advice_for
+from tunekit.model import (
+    EVAL_CORRECT,
+    EVAL_LOSS,
+    MEAN_LOSS,
+    PREFERENCE_LOSS,
+    TRAIN_CORRECT,
+    TRAIN_LOSS,
+    Job,
+    MetricPoint,
+)
+from tunekit.registry import Registry
+from tunekit.report.model import Answer, Difference, JobPage, Report, Scorecard, Series
+from tunekit.views.jobs import outcome
+
+# Which chart a series belongs to, and which rows it was measured on.
+_SERIES = {
+    TRAIN_LOSS: ("loss", "train"),
+    PREFERENCE_LOSS: ("loss", "train"),
+    EVAL_LOSS: ("loss", "validation"),
+    TRAIN_CORRECT: ("accuracy", "train"),
+    EVAL_CORRECT: ("accuracy", "validation"),
+}
+_ANSWERS_MOST = 20
+_BASELINES = ("copy", "majority")
+
+
+class Gatherer:
+    """Reads reports from a registry; what can't have changed since the last one is kept."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._curves: dict[int, tuple[Any, tuple[Series, ...], tuple[Advice, ...]]] = {}
+        self._revisions: dict[tuple[str, str, str], dict[str, Any]] = {}
+
+    def report(self, jobs: Sequence[Job], *, title: str, made_s: float, left_out: int) -> Report:
+        """Return the report of these jobs, newest first."""
+        registry = self._registry
+        experiments = registry.experiments()
+        asked = {e["job_id"]: e for e in registry.events() if e["kind"] == "intent"}
+        tuned = {name: job.title for job in registry.jobs() for name in _models(job)}
+        wanted = {job.id for job in jobs}
+        scored: dict[int, list[dict[str, Any]]] = {}
+        for row in registry.evaluations():
+            if row["job_id"] in wanted:
+                scored.setdefault(row["job_id"], []).append(row)
+        pages = [
+            self._page(
+                job,
+                experiments.get(job.experiment, {}),
+                asked.get(job.id, {}),
+                tuned,
+                scored.get(job.id, []),
+            )
+            for job in sorted(jobs, key=lambda job: (job.submitted_s, job.id), reverse=True)
+        ]
+        return Report(title=title, made_s=made_s, jobs=tuple(pages), left_out=left_out)
+
+    def _page(
+        self,
+        job: Job,
+        experiment: Mapping[str, Any],
+        asked: Mapping[str, Any],
+        tuned: Mapping[str, str],
+        evaluations: Sequence[Mapping[str, Any]],
+    ) -> JobPage:
+        revision = self._revision(job)
+        identity, document = revision["identity"], revision["document"]
+        series, advice = self._curves_of(job, revision)
+        is_dirty = asked.get("is_dirty")
+        return JobPage(
+            title=job.title,
+            experiment=job.experiment,
+            state=job.state.value,
+            provider=job.provider,
+            base_model=identity.get("base_model") or job.base_model,
+            submitted_s=job.submitted_s,
+            description=experiment.get("description") or "",
+            tags=experiment.get("tags") or {},
+            outcome=outcome(job),
+            detail=job.detail,
+            started_s=job.started_s,
+            ended_s=job.ended_s,
+            completed_steps=job.completed_steps,
+            total_steps=job.total_steps,
+            loss=job.loss,
+            who=asked.get("who"),
+            command=asked.get("command"),
+            commit=asked.get("commit"),
+            is_dirty=None if is_dirty is None else bool(is_dirty),
+            why=job.reason,
+            path=experiment.get("path") or "",
+            revision=job.revision,
+            attempt=job.attempt,
+            remote=job.name,
+            model=job.model,
+            endpoint=job.endpoint,
+            checkpoints=tuple((c.id, c.epoch, c.step) for c in job.checkpoints),
+            parent=tuned.get(identity.get("base_model") or ""),
+            source=_source(document),
+            fingerprint=revision["dataset"].get("fingerprint") or "",
+            splits={n: s["rows"] for n, s in (revision["dataset"].get("splits") or {}).items()},
+            spec=dict(_flat(document)),
+            series=series,
+            scorecards=tuple(map(self._scorecard, _newest(evaluations))),
+            advice=advice,
+        )
+
+    def _revision(self, job: Job) -> dict[str, Any]:
+        """Return a job's revision; the registry never changes one."""
+        key = (job.experiment, job.trial, job.revision)
+        if key not in self._revisions:
+            self._revisions[key] = self._registry.revision(job)
+        return self._revisions[key]
+
+    def _curves_of(
+        self, job: Job, revision: Mapping[str, Any]
+    ) -> tuple[tuple[Series, ...], tuple[Advice, ...]]:
+        """Return a job's curves and advice, read again only once there are more points."""
+        # Nothing is to come any more where all points are there, so not even they are counted.
+        count = -1 if job.has_all_points else self._registry.count_points(job.id)
+        mark = (count, job.state)
+        kept = self._curves.get(job.id)
+        if kept is None or kept[0] != mark:
+            points = self._registry.points(job.id)
+            kept = (mark, _series(points), advice_for(job, revision, points))
+            self._curves[job.id] = kept
+        return kept[1], kept[2]
+
+    def _scorecard(self, row: Mapping[str, Any]) -> Scorecard:
+        scores, baselines = _apart(row["scores"])
+        intervals = row.get("intervals") or {}
+        return Scorecard(
+            target=row.get("target") or "tuned",
+            split=row["split"] or "",
+            rows=row["rows"] or 0,
+            scores=scores,
+            intervals={name: (low, high) for name, (low, high) in intervals.items()},
+            baselines={**baselines, **(row.get("baselines") or {})},
+            differences=tuple(
+                Difference(d["metric"], d["than"], d["difference"], d["p_value"])
+                for d in row.get("differences") or ()
+            ),
+            confusion=row.get("confusion"),
+            verdict=row.get("verdict"),
+            promote_if=row.get("promote_if"),
+            answers=self._answers(row["id"]),
+        )
+
+    def _answers(self, evaluation_id: int) -> tuple[Answer, ...]:
+        """Return answers that the spec asked to keep; most evaluations keep none."""
+        read = getattr(self._registry, "answers", None)
+        if read is None:
+            return ()
+        return tuple(
+            Answer(
+                line=row["line"],
+                expected=row["expected"],
+                answered=row["answered"],
+                is_right=_is_right(row.get("scores") or {}),
+            )
+            for row in read(evaluation_id, limit=_ANSWERS_MOST)
+        )
+
+
+def _series(points: Sequence[MetricPoint]) -> tuple[Series, ...]:
+    by_metric: dict[str, Series] = {}
+    for point in points:
+        place = _SERIES.get(point.metric)
+        # A provider that tells no more than a mean an epoch tells at least that.
+        if point.metric == MEAN_LOSS:
+            place = ("loss", "train, epoch means")
+        if place is None:
+            continue
+        if point.metric not in by_metric:
+            by_metric[point.metric] = Series(*place, array("q"), array("d"))
+        by_metric[point.metric].steps.append(point.step)
+        by_metric[point.metric].values.append(point.value)
+    if TRAIN_LOSS in by_metric or PREFERENCE_LOSS in by_metric:
+        by_metric.pop(MEAN_LOSS, None)
+    return tuple(by_metric[name] for name in (*_SERIES, MEAN_LOSS) if name in by_metric)
+
+
+def _newest(evaluations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the last evaluation of each target on each split: the tuned model's first."""
+    last = {(row.get("target") or "tuned", row["model"], row["split"]): row for row in evaluations}
+    return sorted(last.values(), key=lambda row: (row.get("target") or "tuned") != "tuned")
+
+
+def _apart(
+    scores: Mapping[str, float],
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return a model's own scores, and those of `copy.…` and `majority.…`."""
+    own: dict[str, float] = {}
+    baselines: dict[str, dict[str, float]] = {}
+    for key, value in scores.items():
+        name, dot, metric = key.partition(".")
+        if dot and name in _BASELINES:
+            baselines.setdefault(name, {})[metric] = value
+        else:
+            own[key] = value
+    return own, baselines
+
+
+def _is_right(scores: Mapping[str, Any]) -> bool | None:
+    value = scores.get("exact_match")
+    return None if value is None else bool(value)
+
+
+def _models(job: Job) -> list[str]:
+    """Return every name by which another job may start from this one's model."""
+    return [name for name in (job.model, *(c.model for c in job.checkpoints)) if name]
+
+
+def _source(document: Mapping[str, Any]) -> str:
+    source = (document.get("dataset") or {}).get("source") or {}
+    return str(source.get("path") or source.get("gcs") or source.get("hub") or "")
+
+
+def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    """Return nested mappings by dotted key; a list that holds more than scalars as JSON."""
+    if isinstance(value, Mapping):
+        return [
+            pair
+            for key, inner in value.items()
+            for pair in _flat(inner, f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(value, list):
+        is_plain = all(isinstance(item, (str, int, float)) for item in value)
+        return [(path, ", ".join(map(str, value)) if is_plain else json.dumps(value))]
+    return [(path, value)]
