@@ -124,6 +124,10 @@ def scorecard(target: str, value: float, leak: float, **changes: Any) -> Scoreca
                 Difference("exact_match", "base", value - 0.41, 2e-9),
                 Difference("leak_rate", "base", leak - 0.19, 0.013),
             ),
+            entities={
+                "NAME": {"precision": 0.99, "recall": 0.97, "f1": 0.98, "expected": 120.0},
+                "CITY": {"precision": 0.96, "recall": 0.76, "f1": 0.85, "expected": 38.0},
+            },
             answers=(
                 Answer(12, "Call [NAME] on [PHONE].", "Call [NAME] on [PHONE].", True),
                 Answer(31, "[NAME] moved to [CITY].", "[NAME] moved to Leeds.", False),
@@ -176,7 +180,7 @@ def team() -> Report:
         6,
         "summaries",
         state="FAILED",
-        outcome="the service refused 3 of 4,000 rows: longer than 131,072 tokens; see 7, 19, 23",
+        notice="the service refused 3 of 4,000 rows: longer than 131,072 tokens; see 7, 19, 23",
         scorecards=(),
         series=(),
         advice=(),
@@ -189,11 +193,10 @@ def team() -> Report:
         failed,
         title="summaries@7",
         state="PENDING",
-        outcome="waiting for quota",
-        detail="waiting for quota",
+        notice="waiting for quota",
         submitted_s=MADE_S - 60,
     )
-    cancelled = job(8, "summaries", state="CANCELLED", outcome="tunekit cancel", scorecards=())
+    cancelled = job(8, "summaries", state="CANCELLED", notice="tunekit cancel", scorecards=())
     jobs = (pending, running, cancelled, failed, tickets, child, job(2, end=0.02), job(1))
     return Report(title="support-models", made_s=MADE_S, jobs=jobs)
 
@@ -204,8 +207,7 @@ def hostile() -> Report:
         1,
         HOSTILE,
         state="FAILED",
-        outcome=HOSTILE,
-        detail=HOSTILE,
+        notice=HOSTILE,
         description=HOSTILE,
         tags={HOSTILE: HOSTILE},
         provider=HOSTILE,
@@ -234,6 +236,7 @@ def hostile() -> Report:
                 baselines={HOSTILE: {HOSTILE: 0.1}},
                 verdict=HOSTILE,
                 promote_if=HOSTILE,
+                entities={HOSTILE: {"f1": 0.5}},
                 confusion={"labels": [HOSTILE, "b"], "counts": [[0, 1, 3]]},
                 answers=(Answer(1, HOSTILE, HOSTILE[::-1], False),),
             ),

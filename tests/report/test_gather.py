@@ -47,6 +47,7 @@ class Evaluated(Registry):
                 "differences": [
                     {"metric": "exact_match", "than": "base", "difference": 0.4, "p_value": 0.5}
                 ],
+                "entities": {"NAME": {"f1": 0.5}},
                 "verdict": "refused",
                 "promote_if": "exact_match > 0.9",
             },
@@ -54,7 +55,7 @@ class Evaluated(Registry):
 
     def answers(self, evaluation_id: int, *, limit: int | None = None) -> list[dict[str, Any]]:
         rows = [
-            {"line": 1, "expected": "a", "answered": "a", "scores": {"exact_match": 1.0}},
+            {"line": 1, "expected": "a", "answered": "a", "scores": {}},
             {"line": 2, "expected": "b", "answered": "c", "scores": {"exact_match": 0.0}},
         ]
         return rows[:limit] if evaluation_id == 3 else []
@@ -114,8 +115,9 @@ def test_evaluations_come_with_all_that_judges_them(registry: Registry) -> None:
     assert (tuned.verdict, tuned.promote_if) == ("refused", "exact_match > 0.9")
     assert tuned.differences[0].p_value == 0.5
     assert [(a.expected, a.answered, a.is_right) for a in tuned.answers] == [
-        *(("a", "a", True), ("b", "c", False))
+        *(("b", "c", False), ("a", "a", True))  # the wrong ones first
     ]
+    assert tuned.entities == {"NAME": {"f1": 0.5}}
     assert base.answers == ()
 
 

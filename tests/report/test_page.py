@@ -43,7 +43,7 @@ def test_the_data_say_what_the_report_says() -> None:
     data = island(page_of(report))
     assert column(data, "title") == [job.title for job in report.jobs]
     assert shared(data, "state") == [job.state for job in report.jobs]
-    assert shared(data, "outcome")[3] == report.jobs[3].outcome
+    assert shared(data, "notice")[3] == report.jobs[3].notice
     flat = column(data, "spec")[0]
     spec = [data["texts"][place] for place in flat]
     assert dict(zip(spec[::2], spec[1::2], strict=True)) == dict(report.jobs[0].spec)
@@ -58,7 +58,7 @@ def test_no_string_can_leave_the_data_island() -> None:
     text = data_of(report)
     assert not set("<>&\u2028\u2029") & set(text)
     data = island(page_of(report))
-    assert shared(data, "outcome")[0] == samples.HOSTILE
+    assert shared(data, "notice")[0] == samples.HOSTILE
     assert data["title"] == samples.HOSTILE
     page = page_of(report).decode()
     assert "<title>&lt;/script&gt;&lt;script&gt;window.pwned=1" in page
@@ -158,14 +158,14 @@ def test_what_is_no_number_and_no_text_is_still_told() -> None:
         split="test",
         rows=1,
         scores={"exact_match": math.nan},
-        answers=(Answer(1, "a lone \udc80 surrogate", "\x00\x1b[31m", None),),
+        answers=(Answer(1, "a lone \udc80 surrogate", "\x00\x1b[31m", False),),
     )
     odd = replace(samples.job(), loss=math.nan, series=(series,), scorecards=(card,))
     data = island(page_of(Report("x\udc80", samples.MADE_S, (odd,))))
     assert column(data, "loss") == [None]
     assert column(data, "series")[0][0][4] == [1, None, None]
     assert column(data, "scorecards")[0][0][-1] == [
-        [1, "a lone \udc80 surrogate", "\x00\x1b[31m", None]
+        [1, "a lone \udc80 surrogate", "\x00\x1b[31m", False]
     ]
 
 

@@ -26,7 +26,7 @@ def test_a_reader_goes_from_all_jobs_to_one_and_back(read: Read, written: Write)
     assert page.locator("h1").inner_text() == "Jobs"
     assert page.locator("table.jobs tbody tr").count() == 8
     page.get_by_role("link", name="pii-masking@2").click()
-    page.wait_for_function("document.querySelector('h1').textContent === 'pii-masking@2'")
+    page.locator("h1", has_text="pii-masking@2").wait_for()
     assert reader.headings() == [
         *("Advice", "Curves", "Scorecard", "Example rows", "Lineage", "Spec")
     ]
@@ -40,9 +40,9 @@ def test_a_reader_goes_from_all_jobs_to_one_and_back(read: Read, written: Write)
     assert "4be1c0ffee5c, clean tree" in page.locator(".lineage").inner_text()
     # The model was tuned further: its child is one click away.
     page.locator(".lineage").get_by_role("link", name="pii-masking@3").click()
-    page.wait_for_function("document.querySelector('h1').textContent === 'pii-masking@3'")
+    page.locator("h1", has_text="pii-masking@3").wait_for()
     page.go_back()
-    page.wait_for_function("document.querySelector('h1').textContent === 'pii-masking@2'")
+    page.locator("h1", has_text="pii-masking@2").wait_for()
     assert reader.complaints == []
 
 
@@ -84,13 +84,13 @@ def test_picked_jobs_are_compared_by_what_differs(read: Read, written: Write) ->
     assert "tuning.adapter_size" in table.inner_text()
     # Three curves over each other, each by a colour and a dash of its own.
     page.get_by_role("button", name="Add pii-masking@3").click()
-    page.wait_for_function("document.querySelectorAll('.picked li').length === 3")
+    page.locator(".picked li").nth(2).wait_for()
     dashes = page.locator(".picked line").evaluate_all(
         "lines => lines.map(line => line.getAttribute('stroke-dasharray'))"
     )
     assert len(set(dashes)) == 3
     page.get_by_role("button", name="Remove pii-masking@1").click()
-    page.wait_for_function("document.querySelectorAll('.picked li').length === 2")
+    page.locator(".picked li").nth(2).wait_for(state="detached")
     assert reader.complaints == []
 
 
@@ -133,6 +133,20 @@ INK = """() => {
   }
   return found > 50;
 }"""
+
+
+def test_a_loss_may_be_seen_on_a_logarithmic_scale(read: Read, written: Write) -> None:
+    reader = read()
+    page = reader.open(written(samples.team()), ROUTES[1])
+    assert has_ink(page)
+    linear = page.locator(".chart canvas").first.screenshot()
+    switch = page.get_by_label("Logarithmic scale of Loss")
+    switch.focus()
+    page.keyboard.press("Space")
+    assert switch.is_checked()
+    assert has_ink(page)
+    assert page.locator(".chart canvas").first.screenshot() != linear
+    assert reader.complaints == []
 
 
 def has_ink(page: Any) -> bool:

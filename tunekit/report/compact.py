@@ -22,14 +22,15 @@ _DIGITS = {"revision": 12, "fingerprint": 16, "commit": 12}
 # Text that many jobs share is stored once; a row then holds its place in `texts`.
 SHARED = frozenset(
     {
-        *("experiment", "state", "provider", "base_model", "description", "detail", "outcome"),
+        *("experiment", "state", "provider", "base_model", "description", "notice"),
         *("who", "command", "commit", "why", "path", "revision", "parent", "source"),
         *("fingerprint",),
     }
 )
+_OF_KINDS = ("precision", "recall", "f1", "expected")
 CARD = (
     *("target", "split", "rows", "scores", "baselines", "confusion", "verdict", "promote_if"),
-    *("differences", "answers"),
+    *("entities", "differences", "answers"),
 )
 _SPECIAL = frozenset({"spec", "series", "scorecards", "advice", "tags", "splits"})
 
@@ -156,6 +157,10 @@ def _scorecards(
             "scores": scores,
             "baselines": [] if card.split in told else baselines,
             "confusion": _confusion(card.confusion, share, most=points),
+            "entities": [
+                [share(kind)] + [_number(scores.get(name), 4) for name in _OF_KINDS]
+                for kind, scores in (card.entities or {}).items()
+            ][:points],
             "verdict": share(card.verdict),
             "promote_if": share(card.promote_if),
             "differences": [

@@ -20,7 +20,7 @@ from tunekit.model import (
 )
 from tunekit.registry import Registry
 from tunekit.report.model import Answer, Difference, JobPage, Report, Scorecard, Series
-from tunekit.views.jobs import outcome
+from tunekit.views.jobs import job_json, waits_for
 
 # Which chart a series belongs to, and which rows it was measured on.
 _SERIES = {
@@ -30,7 +30,8 @@ _SERIES = {
     TRAIN_CORRECT: ("accuracy", "train"),
     EVAL_CORRECT: ("accuracy", "validation"),
 }
-_ANSWERS_MOST = 20
+# So many kept answers are looked at, and so many shown: wrong ones first.
+_ANSWERS_READ, _ANSWERS_SHOWN = 500, 20
 _BASELINES = ("copy", "majority")
 
 
@@ -86,13 +87,13 @@ class Gatherer:
             submitted_s=job.submitted_s,
             description=experiment.get("description") or "",
             tags=experiment.get("tags") or {},
-            outcome=outcome(job),
-            detail=job.detail,
+            notice=waits_for(job),
             started_s=job.started_s,
             ended_s=job.ended_s,
             completed_steps=job.completed_steps,
             total_steps=job.total_steps,
             loss=job.loss,
+            cost_usd=(job_json(job).get("estimate") or {}).get("usd"),
             who=asked.get("who"),
             command=asked.get("command"),
             commit=asked.get("commit"),
@@ -151,6 +152,7 @@ class Gatherer:
                 for d in row.get("differences") or ()
             ),
             confusion=row.get("confusion"),
+            entities=row.get("entities"),
             verdict=row.get("verdict"),
             promote_if=row.get("promote_if"),
             answers=self._answers(row["id"]),
@@ -161,15 +163,16 @@ class Gatherer:
         read = getattr(self._registry, "answers", None)
         if read is None:
             return ()
-        return tuple(
+        answers = [
             Answer(
                 line=row["line"],
                 expected=row["expected"],
                 answered=row["answered"],
-                is_right=_is_right(row.get("scores") or {}),
+                is_right=_is_right(row),
             )
-            for row in read(evaluation_id, limit=_ANSWERS_MOST)
-        )
+            for row in read(evaluation_id, limit=_ANSWERS_READ)
+        ]
+        return tuple(sorted(answers, key=lambda answer: answer.is_right)[:_ANSWERS_SHOWN])
 
 
 def _series(points: Sequence[MetricPoint]) -> tuple[Series, ...]:
@@ -211,9 +214,10 @@ def _apart(
     return own, baselines
 
 
-def _is_right(scores: Mapping[str, Any]) -> bool | None:
-    value = scores.get("exact_match")
-    return None if value is None else bool(value)
+def _is_right(row: Mapping[str, Any]) -> bool:
+    """Return what the row's own score says, and where it has none whether the texts are equal."""
+    value = (row.get("scores") or {}).get("exact_match")
+    return row["expected"] == row["answered"] if value is None else bool(value)
 
 
 def _models(job: Job) -> list[str]:

@@ -25,12 +25,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One kept answer beside what was expected; `is_right` None where no score says."""
+    """One kept answer beside what was expected."""
 
     line: int
     expected: str
     answered: str
-    is_right: bool | None
+    is_right: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Scorecard:
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
     confusion: Mapping[str, Any] | None = None
+    entities: Mapping[str, Mapping[str, float]] | None = None  # by kind of placeholder
     verdict: str | None = None
     promote_if: str | None = None
     answers: tuple[Answer, ...] = ()
@@ -72,15 +73,13 @@ class JobPage:
     submitted_s: float
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
-    outcome: str = ""
-    detail: str = ""
+    notice: str = ""  # what it waits for, or why it ended badly
     started_s: float | None = None
     ended_s: float | None = None
     completed_steps: int | None = None
     total_steps: int | None = None
     loss: float | None = None
-    cost_usd: float | None = None
-    is_cost_billed: bool = False
+    cost_usd: float | None = None  # estimated when it was submitted
     who: str | None = None
     command: str | None = None
     commit: str | None = None

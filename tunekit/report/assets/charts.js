@@ -7,6 +7,9 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
+// Whether losses are drawn on a logarithmic scale: asked once, so for all charts.
+let isLog = false;
+
 function dropCharts() {
   for (const chart of drawn) chart.drop();
   drawn.clear();
@@ -26,7 +29,7 @@ function chart({id, title, yLabel, lines, isShare}) {
       if (event.target.open && !event.target.querySelector('table')) event.target.append(numbers(title, lines, show));
     }}}, el('summary', {}, 'The numbers behind this chart'));
   const figure = el('figure', {class: 'chart'},
-    el('figcaption', {}, el('h3', {id}, title)),
+    el('figcaption', {}, el('h3', {id}, title), !isShare && hasLog(lines) && logSwitch(title)),
     el('ul', {class: 'legend', 'aria-label': `Legend of ${title}`},
       lines.map((line, i) => el('li', {}, sample(line), el('span', {}, legendText(line)), values[i]))),
     plot, behind);
@@ -49,6 +52,21 @@ function chart({id, title, yLabel, lines, isShare}) {
   drawn.add(made);
   requestAnimationFrame(() => made.draw());
   return figure;
+}
+
+// Zero and less have no logarithm.
+function hasLog(lines) {
+  return lines.every(({series}) => [series.means, series.lows ?? []].flat().every(value => value === null || value > 0));
+}
+
+function logSwitch(title) {
+  return el('label', {class: 'check screen'}, el('input', {type: 'checkbox', class: 'log', checked: isLog,
+    'aria-label': `Logarithmic scale of ${title}`,
+    on: {change: event => {
+      isLog = event.target.checked;
+      for (const one of document.querySelectorAll('input.log')) one.checked = isLog;
+      redrawCharts();
+    }}}), ' Log scale');
 }
 
 function heightOf(plot) {
@@ -117,7 +135,8 @@ function plotted(target, lines, {yLabel, show, isShare, values}) {
   return new uPlot({
     width: target.clientWidth, height: heightOf(target), series, bands,
     legend: {show: false},
-    scales: {x: {time: false}, y: isShare ? {range: (_, low, high) => shareRange(low, high)} : {}},
+    scales: {x: {time: false}, y: isShare ? {range: (_, low, high) => shareRange(low, high)}
+      : {distr: isLog && hasLog(lines) ? 3 : 1}},
     axes: [{...axis, label: 'Step', size: 34, space: 60, values: (_, ticks) => ticks.map(tick => number(tick))},
       {...axis, label: yLabel, size: 58, values: (_, ticks) => ticks.map(tick => tick === null ? '' : show(tick))}],
     cursor: {y: false, points: {show: false}},

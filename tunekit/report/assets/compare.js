@@ -116,15 +116,16 @@ function scoreLines(jobs) {
       name: `${words(metric)}, ${targetName(target).toLowerCase()} on ${split}`,
       cells: cards.map(card => (card ? score(metric, card.scores[metric])
         + (card.intervals[metric] ? ` (${interval(metric, card.intervals[metric])})` : '') : '')),
-      best: bestIn(cards.map(card => card?.scores[metric] ?? null), LOWER_IS_BETTER.has(metric)),
+      best: bestIn(cards.map(card => card?.scores[metric] ?? null), LOWER_IS_BETTER.has(metric), value => score(metric, value)),
     };
   });
 }
 
-// The place of the one best value; null where fewer than two are known, or where they tie.
-function bestIn(values, isLower) {
+// The place of the one best value; null where fewer than two are known, or where it looks the same
+// as another.
+function bestIn(values, isLower, shown = value => number(value)) {
   const known = values.filter(value => value !== null);
   if (known.length < 2) return null;
   const best = isLower ? Math.min(...known) : Math.max(...known);
-  return known.filter(value => value === best).length === 1 ? values.indexOf(best) : null;
+  return known.filter(value => shown(value) === shown(best)).length === 1 ? values.indexOf(best) : null;
 }

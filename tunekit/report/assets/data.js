@@ -38,6 +38,7 @@ function cardOf(row, names, text) {
   for (const [name, metric, value] of card.baselines) (baselines[text(name)] ??= {})[text(metric)] = value;
   return {...card, scores, intervals, baselines,
     target: text(card.target), split: text(card.split), verdict: text(card.verdict), promote_if: text(card.promote_if),
+    entities: card.entities.map(([kind, ...numbers]) => [text(kind), ...numbers]),
     differences: card.differences.map(([metric, than, difference, p]) => ({metric: text(metric), than: text(than), difference, p})),
     confusion: card.confusion && {...card.confusion, labels: card.confusion.labels.map(text)}};
 }

@@ -13,7 +13,7 @@ function jobPage(report, title) {
       el('a', {class: 'button', href: compareHash([job.title])}, 'Compare with …')),
     job.description && el('p', {class: 'lead'}, job.description),
     tagsOf(job),
-    outcomeOf(job),
+    noticeOf(job),
     facts([
       ['Base model', job.base_model], ['Provider', job.provider],
       ['Training rows', job.splits.train === undefined ? '' : number(job.splits.train)],
@@ -22,7 +22,7 @@ function jobPage(report, title) {
       ['Best validation loss', job.best ? `${number(job.best.value)} at step ${number(job.best.step)}` : ''],
       job.headline && [words(job.headline.metric), score(job.headline.metric, job.headline.value)],
       ['Submitted', moment(job.submitted_s)], ['Took', job.took_s === null ? '' : duration(job.took_s)],
-      ['Cost', job.cost_usd === null ? '' : `${dollars(job.cost_usd)}${job.is_cost_billed ? ' billed' : ' estimated'}`],
+      ['Cost', job.cost_usd === null ? '' : `${dollars(job.cost_usd)}, estimated`],
     ]),
     adviceOf(job),
     curvesOf(job),
@@ -33,10 +33,10 @@ function jobPage(report, title) {
   ];
 }
 
-function outcomeOf(job) {
-  if (job.state === 'SUCCEEDED' || !job.outcome) return job.detail ? el('p', {class: 'notice'}, job.detail) : null;
+function noticeOf(job) {
+  if (!job.notice) return null;
   const isBad = job.state === 'FAILED' || job.state === 'UNKNOWN';
-  return el('p', {class: isBad ? 'notice bad' : 'notice'}, job.outcome);
+  return el('p', {class: isBad ? 'notice bad' : 'notice'}, job.notice);
 }
 
 function adviceOf(job) {
@@ -74,6 +74,7 @@ function scorecardOf(job) {
       el('thead', {}, el('tr', {}, ['Metric', 'Answered by', 'Score', '95% interval', '0 to 100%'].map((name, i) =>
         el('th', {scope: 'col', class: i === 2 ? 'number' : i === 4 ? 'wide' : ''}, name)))),
       metrics.map(metric => el('tbody', {}, scoreRows(metric, cards))))),
+    cards.filter(card => card.entities.length).map(entitiesOf),
     cards.filter(card => card.confusion).map(confusionOf)];
   }));
 }
@@ -92,6 +93,17 @@ function scoreRows(metric, cards) {
     el('td', {}, row.name, row.than && el('span', {class: 'under'}, thanOf(metric, row.than))), el('td', {class: 'number'}, score(metric, row.value)),
     el('td', {}, row.pair ? interval(metric, row.pair) : el('span', {class: 'quiet'}, '–')),
     el('td', {class: 'wide'}, isShare(metric, row.value) ? whisker(row) : null)));
+}
+
+function entitiesOf(card) {
+  return el('details', {class: 'behind', id: `entities-${card.target}-${card.split}`},
+    el('summary', {}, `Each kind of placeholder, ${targetName(card.target).toLowerCase()}`),
+    scrolling('Scores of each kind of placeholder', el('table', {class: 'numbers'},
+      el('thead', {}, el('tr', {}, ['Placeholder', 'Precision', 'Recall', 'F1', 'Expected'].map(name =>
+        el('th', {scope: 'col', class: name === 'Placeholder' ? '' : 'number'}, name)))),
+      el('tbody', {}, card.entities.map(([kind, precision, recall, f1, expected]) => el('tr', {}, el('th', {scope: 'row'}, kind),
+        [precision, recall, f1].map(value => el('td', {class: 'number'}, score('', value))),
+        el('td', {class: 'number'}, number(expected))))))));
 }
 
 function thanOf(metric, {than, difference, p}) {
@@ -152,15 +164,20 @@ function answersOf(job) {
   if (!kept.length) return null;
   return section('answers', 'Example rows', el('p', {class: 'quiet'},
     'Kept because the spec says evaluate.keep_answers: true. They may hold personal data: share this page accordingly.'),
-  kept.map(card => [el('h3', {}, `${targetName(card.target)} on ${card.split}`),
-    el('ol', {class: 'answers'}, card.answers.map(([line, expected, answered, isRight]) => {
-      const verdict = isRight ?? expected === answered;
-      return el('li', {class: verdict ? 'right' : 'wrong'},
-        el('p', {class: 'which'}, el('span', {class: 'glyph', 'aria-hidden': 'true'}, verdict ? '✓' : '✕'),
-          `Line ${line}: ${verdict ? 'right' : 'wrong'}`),
-        el('dl', {}, el('dt', {}, 'Expected'), el('dd', {}, marked(expected, answered, 'ins')),
-          el('dt', {}, 'Answered'), el('dd', {}, marked(answered, expected, 'del'))));
-    }))]));
+  kept.map((card, i) => {
+    const wrong = card.answers.filter(answer => !answer[3]).length;
+    return el('details', {id: `answers-${card.target}-${card.split}`, open: i === 0, class: 'rows'},
+      el('summary', {}, `${targetName(card.target)} on ${card.split}: ${plural(card.answers.length, 'row')}, ${wrong} of them wrong`),
+      el('ol', {class: 'answers'}, card.answers.map(answerOf)));
+  }));
+}
+
+function answerOf([line, expected, answered, isRight]) {
+  return el('li', {class: isRight ? 'right' : 'wrong'},
+    el('p', {class: 'which'}, el('span', {class: 'glyph', 'aria-hidden': 'true'}, isRight ? '✓' : '✕'),
+      `Line ${line}: ${isRight ? 'right' : 'wrong'}`),
+    el('dl', {}, el('dt', {}, 'Expected'), el('dd', {}, marked(expected, answered, 'ins')),
+      el('dt', {}, 'Answered'), el('dd', {}, marked(answered, expected, 'del'))));
 }
 
 // The words of a text, those marked that are not in the other at their place.

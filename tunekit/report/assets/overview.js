@@ -20,7 +20,7 @@ function overview(report) {
   const columns = [
     ['job', 'Job', ''], ['state', 'State', ''], ['model', 'Base model', 'wide'], ['rows', 'Rows', 'number wider'],
     [null, 'Loss curve', 'wide'], ['loss', 'Last loss', 'number mid'], ['best', 'Best validation loss', 'number wider'],
-    ['score', 'Score', 'number'], ['submitted', 'Submitted', 'wider'], ['took', 'Took', 'number wide'],
+    ['score', 'Score', 'number'], ['submitted', 'Submitted', 'wider date'], ['took', 'Took', 'number wide'],
     ...(hasCost ? [['cost', 'Cost', 'number wide']] : []), [null, 'Compare', 'pick'],
   ];
   const body = el('tbody');
