@@ -81,7 +81,8 @@ def ended(registry: Registry, wanted: Trial, *, model: str = "models/1", at_s: f
 
 def report_of(registry: Registry, gatherer: Gatherer | None = None) -> Report:
     gatherer = gatherer or Gatherer(registry)
-    return gatherer.report(registry.jobs(), title="x", made_s=9.0, left_out=0)
+    jobs = registry.jobs()
+    return gatherer.report(jobs, among=jobs, title="x", made_s=9.0)
 
 
 @pytest.mark.parametrize("model", ["models/1", "models/1@1"])

@@ -24,11 +24,13 @@ def gathered(
     has_all: bool,
 ) -> Report:
     """Return the report on the chosen jobs, newest first, at most MOST_JOBS unless `has_all`."""
-    jobs = _chosen(app, names, wanted, since)
+    among = app.registry.jobs()
+    jobs = _chosen(app, among, names, wanted, since)
     most = len(jobs) if has_all else MOST_JOBS
     jobs.sort(key=lambda job: (job.submitted_s, job.id), reverse=True)
     return gatherer.report(
         jobs[:most],
+        among=among,
         title=app.project.root.resolve().name or "tunekit",
         made_s=app.clock.now_s(),
         left_out=len(jobs[most:]),
@@ -36,7 +38,11 @@ def gathered(
 
 
 def _chosen(
-    app: App, names: Sequence[str], wanted: Sequence[str], since: Since | None
+    app: App,
+    among: Sequence[Job],
+    names: Sequence[str],
+    wanted: Sequence[str],
+    since: Since | None,
 ) -> list[Job]:
     """Return jobs that began to exist. NAME means all of an experiment's, NAME@NUMBER one."""
     plain = {app.recorded(name).name for name in names if "@" not in name}
@@ -50,7 +56,7 @@ def _chosen(
     starts_s = since.starts_s(app.clock.now_s()) if since else None
     return [
         job
-        for job in app.registry.jobs()
+        for job in among
         if job.phase is not Phase.ABSENT
         and job.experiment in tagged
         and (not names or job.id in single or job.title.rpartition("@")[0] in plain)

@@ -43,12 +43,20 @@ class Gatherer:
         self._curves: dict[int, tuple[Any, tuple[Series, ...], tuple[Advice, ...]]] = {}
         self._revisions: dict[tuple[str, str, str], dict[str, Any]] = {}
 
-    def report(self, jobs: Sequence[Job], *, title: str, made_s: float, left_out: int) -> Report:
-        """Return the report of these jobs, newest first."""
+    def report(
+        self,
+        jobs: Sequence[Job],
+        *,
+        among: Sequence[Job],
+        title: str,
+        made_s: float,
+        left_out: int = 0,
+    ) -> Report:
+        """Return the report of some jobs, newest first; `among` all, where parents may be."""
         registry = self._registry
         experiments = registry.experiments()
         asked = {e["job_id"]: e for e in registry.events() if e["kind"] == "intent"}
-        tuned = {name: job.title for job in registry.jobs() for name in _models(job)}
+        tuned = {name: job.title for job in among for name in _models(job)}
         wanted = {job.id for job in jobs}
         scored: dict[int, list[dict[str, Any]]] = {}
         for row in registry.evaluations():

@@ -9,11 +9,10 @@ import click
 from tunekit.cli import options, reporting
 from tunekit.cli.context import App
 from tunekit.cli.tables import Since
-from tunekit.errors import RegistryError, UsageError
+from tunekit.errors import UsageError
 from tunekit.observe import Pace
 from tunekit.report import Gatherer, LiveServer, Report, data_of, wrapped
 
-# Providers are asked only while somebody looks.
 _WATCHED_S = 15.0
 _LOOK_EVERY_S = 1.0
 
@@ -60,15 +59,11 @@ def command(
     said: set[str] = set()
     try:
         while True:
-            if refresh and (shown is None or _is_watched(app, server)):
-                _ask(app, pace, said)
-            try:
+            # Nothing is asked and nothing is read while nobody looks.
+            if shown is None or _is_watched(app, server):
+                if refresh:
+                    _ask(app, pace, said)
                 report = reporting.gathered(app, gatherer, names, wanted, since, has_all=has_all)
-            except RegistryError as error:
-                if shown is None:
-                    raise
-                _say_once(app, str(error), said)
-            else:
                 if shown is None or replace(report, made_s=shown.made_s) != shown:
                     _publish(server, report)
                 if shown is None:
@@ -87,13 +82,9 @@ def _is_watched(app: App, server: LiveServer) -> bool:
 
 
 def _ask(app: App, pace: Pace, said: set[str]) -> None:
-    for warning in pace.refresh(app.registry.unsettled_jobs(), with_metrics=True):
-        _say_once(app, warning, said)
-
-
-def _say_once(app: App, warning: str, said: set[str]) -> None:
-    if warning not in said:
-        said.add(warning)
+    warnings = set(pace.refresh(app.registry.unsettled_jobs(), with_metrics=True)) - said
+    said |= warnings
+    for warning in sorted(warnings):
         app.say(f"warning: {warning}")
 
 

@@ -138,10 +138,16 @@ function plotted(target, lines, {yLabel, show, isShare, values}) {
     scales: {x: {time: false}, y: isShare ? {range: (_, low, high) => shareRange(low, high)}
       : {distr: isLog && hasLog(lines) ? 3 : 1}},
     axes: [{...axis, label: 'Step', size: 34, space: 60, values: (_, ticks) => ticks.map(tick => number(tick))},
-      {...axis, label: yLabel, size: 58, values: (_, ticks) => ticks.map(tick => tick === null ? '' : show(tick))}],
+      {...axis, label: yLabel, size: 58, grid: {...axis.grid, filter: powersOnly}, ticks: {...axis.ticks, filter: powersOnly}, values: (_, ticks) => ticks.map(tick => tick === null ? '' : show(tick))}],
     cursor: {y: false, points: {show: false}},
     hooks: {setCursor: [read]},
   }, data, target);
+}
+
+// On a logarithmic scale only the powers of ten get a line; elsewhere all do.
+function powersOnly(plot, ticks) {
+  if (plot.scales.y.distr !== 3) return ticks;
+  return ticks.map(tick => (tick > 0 && Math.abs(Math.log10(tick) - Math.round(Math.log10(tick))) < 1e-9 ? tick : null));
 }
 
 function shareRange(low, high) {

@@ -22,7 +22,7 @@ function jobPage(report, title) {
       ['Best validation loss', job.best ? `${number(job.best.value)} at step ${number(job.best.step)}` : ''],
       job.headline && [words(job.headline.metric), score(job.headline.metric, job.headline.value)],
       ['Submitted', moment(job.submitted_s)], ['Took', job.took_s === null ? '' : duration(job.took_s)],
-      ['Cost', job.cost_usd === null ? '' : `${dollars(job.cost_usd)}, estimated`],
+      ['Cost', job.cost_usd === null ? '' : job.cost_usd === 0 ? 'free' : `${dollars(job.cost_usd)}, estimated`],
     ]),
     adviceOf(job),
     curvesOf(job),
@@ -120,12 +120,17 @@ function whisker({value, pair, kind}) {
 }
 
 function verdictsOf(cards) {
-  return cards.filter(card => card.verdict).map(card => {
-    const isGood = card.verdict === 'promoted';
+  const groups = new Map();
+  for (const card of cards.filter(one => one.verdict)) {
+    const key = JSON.stringify([card.verdict, card.promote_if]);
+    groups.set(key, [...(groups.get(key) ?? []), card.target]);
+  }
+  return [...groups].map(([key, targets]) => {
+    const [verdict, rule] = JSON.parse(key);
+    const isGood = verdict === 'promoted';
     return el('p', {class: `verdict ${isGood ? 'good' : 'bad'}`},
       el('span', {class: 'glyph', 'aria-hidden': 'true'}, isGood ? '✓' : '✕'),
-      el('strong', {}, `${targetName(card.target)}: ${card.verdict}`),
-      card.promote_if && [' by the rule ', el('code', {}, card.promote_if)]);
+      el('strong', {}, words(verdict)), el('span', {}, targets.map(targetName).join(', ')), rule && el('code', {}, rule));
   });
 }
 
@@ -165,9 +170,9 @@ function answersOf(job) {
   return section('answers', 'Example rows', el('p', {class: 'quiet'},
     'Kept because the spec says evaluate.keep_answers: true. They may hold personal data: share this page accordingly.'),
   kept.map((card, i) => {
-    const wrong = card.answers.filter(answer => !answer[3]).length;
+    const count = `${card.answers.length} of ${plural(card.rows, 'row')}, wrong ones first`;
     return el('details', {id: `answers-${card.target}-${card.split}`, open: i === 0, class: 'rows'},
-      el('summary', {}, `${targetName(card.target)} on ${card.split}: ${plural(card.answers.length, 'row')}, ${wrong} of them wrong`),
+      el('summary', {}, `${targetName(card.target)} on ${card.split}: ${count}`),
       el('ol', {class: 'answers'}, card.answers.map(answerOf)));
   }));
 }

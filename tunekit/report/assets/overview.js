@@ -16,7 +16,7 @@ const SORTS = {
 const listing = {text: '', state: '', sort: 'submitted', isDescending: true, picked: new Set()};
 
 function overview(report) {
-  const hasCost = report.jobs.some(job => job.cost_usd !== null);
+  const hasCost = report.jobs.some(job => job.cost_usd > 0);
   const columns = [
     ['job', 'Job', ''], ['state', 'State', ''], ['model', 'Base model', 'wide'], ['rows', 'Rows', 'number wider'],
     [null, 'Loss curve', 'wide'], ['loss', 'Last loss', 'number mid'], ['best', 'Best validation loss', 'number wider'],
