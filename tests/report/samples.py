@@ -52,6 +52,7 @@ def job(number: int = 1, name: str = "pii-masking", **changes: Any) -> JobPage:
         completed_steps=steps,
         total_steps=steps,
         loss=end + 0.002,
+        cost_usd=8.4 + number / 10,
         who="ana@laptop",
         command="tunekit apply -y",
         commit="4be1c0ffee5ca1ab1e00d1ed0ddba11acce55ed0",

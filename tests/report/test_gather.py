@@ -16,10 +16,13 @@ from tunekit.model import (
     TRAIN_LOSS,
     Actor,
     Checkpoint,
+    Cost,
+    DataStats,
     Job,
     JobState,
     MetricPoint,
     Observation,
+    Price,
     Trial,
     TunedBase,
 )
@@ -102,6 +105,29 @@ def test_a_job_says_who_asked_for_it_and_on_which_commit(registry: Registry) -> 
         *("ana@ci", "tunekit apply", "c0ffee", True, "new"),
     )
     assert page.spec == {"name": "x", "tuning.epochs": ord("A")}
+
+
+@pytest.mark.parametrize(
+    ("stats", "shown"),
+    [
+        (None, (6.0, False)),
+        (DataStats(rows=10, billable_tokens=250_000, epochs=3), (7.5, True)),
+        (DataStats(rows=10, billable_tokens=250_000), (7.5, True)),
+        (DataStats(rows=10), (6.0, False)),
+    ],
+)
+def test_a_cost_is_of_counted_tokens_where_the_service_counted(
+    registry: Registry, stats: DataStats | None, shown: tuple[float, bool]
+) -> None:
+    price = Price(usd_per_million_tokens=10.0, source="the price list")
+    estimate = Cost(200_000, 150_000, 250_000, epochs=3, price=price)
+    job = registry.write_intent(
+        trial(), attempt=1, reason="new", at_s=1.0, actor=ACTOR, estimate=estimate
+    )
+    seen = Observation(name="jobs/1", token=job.token, state=JobState.SUCCEEDED, data_stats=stats)
+    registry.record_observation(job, seen, at_s=2.0, actor=ACTOR)
+    page = report_of(registry).jobs[0]
+    assert (page.cost_usd, page.is_cost_counted) == shown
 
 
 def test_evaluations_come_with_all_that_judges_them(registry: Registry) -> None:

@@ -13,7 +13,10 @@ from tunekit.report.model import JobPage, Report, Scorecard, Series
 
 # Tried in this order until the page is small enough: points a curve, kept answers a scorecard.
 # A curve is drawn some 500 pixels wide; more points than the first would only be noise.
-_ROOM = ((160, 20), (96, 12), (64, 8), (44, 5), (30, 3), (20, 2), (12, 1), (6, 0))
+_ROOM = (
+    *((160, 20), (96, 12), (64, 8), (44, 5), (36, 4), (30, 3), (25, 2), (20, 2), (16, 1)),
+    *((12, 1), (6, 0)),
+)
 _BYTES_A_POINT = 25  # of a job's curves together, about
 _SHORTENED = 400  # characters of one text, where nothing else helps
 # Digits of a hash that are shown; nobody reads more.
@@ -40,15 +43,19 @@ def compact(report: Report, *, most_bytes: int) -> str:
 
     `fields` names the columns of `jobs`; columns in `shared` and all of `spec` point into `texts`.
     """
-    text = ""
-    for points, answers in _ROOM:
-        if len(report.jobs) * points * _BYTES_A_POINT > most_bytes:
+    fewest, none = _ROOM[-1]
+    smallest = _encoded(report, points=fewest, answers=none, longest=None)
+    room = most_bytes - len(smallest.encode())
+    if room < 0:
+        return _encoded(report, points=fewest, answers=none, longest=_SHORTENED)
+    for points, answers in _ROOM[:-1]:
+        # Surely too much: not even tried.
+        if len(report.jobs) * (points - fewest) * _BYTES_A_POINT > room:
             continue
         text = _encoded(report, points=points, answers=answers, longest=None)
         if len(text.encode()) <= most_bytes:
             return text
-    points, answers = _ROOM[-1]
-    return _encoded(report, points=points, answers=answers, longest=_SHORTENED)
+    return smallest
 
 
 def _encoded(report: Report, *, points: int, answers: int, longest: int | None) -> str:
@@ -97,7 +104,7 @@ def _column(
     if name in SHARED:
         return share(value[: _DIGITS[name]] if value and name in _DIGITS else value)
     if name not in _SPECIAL:
-        return _number(value, 6) if name == "loss" else _second(value, name)
+        return _number(value, 6) if name in ("loss", "cost_usd") else _second(value, name)
     match name:
         case "spec":
             return [share(part) for key, inner in value.items() for part in (key, _plain(inner))]

@@ -20,7 +20,7 @@ from tunekit.model import (
 )
 from tunekit.registry import Registry
 from tunekit.report.model import Answer, Difference, JobPage, Report, Scorecard, Series
-from tunekit.views.jobs import job_json, waits_for
+from tunekit.views.jobs import waits_for
 
 # Which chart a series belongs to, and which rows it was measured on.
 _SERIES = {
@@ -86,6 +86,7 @@ class Gatherer:
         identity, document = revision["identity"], revision["document"]
         series, advice = self._curves_of(job, revision)
         is_dirty = asked.get("is_dirty")
+        cost_usd, is_cost_counted = _cost(job)
         return JobPage(
             title=job.title,
             experiment=job.experiment,
@@ -101,7 +102,8 @@ class Gatherer:
             completed_steps=job.completed_steps,
             total_steps=job.total_steps,
             loss=job.loss,
-            cost_usd=(job_json(job).get("estimate") or {}).get("usd"),
+            cost_usd=cost_usd,
+            is_cost_counted=is_cost_counted,
             who=asked.get("who"),
             command=asked.get("command"),
             commit=asked.get("commit"),
@@ -199,6 +201,19 @@ def _series(points: Sequence[MetricPoint]) -> tuple[Series, ...]:
     if TRAIN_LOSS in by_metric or PREFERENCE_LOSS in by_metric:
         by_metric.pop(MEAN_LOSS, None)
     return tuple(by_metric[name] for name in (*_SERIES, MEAN_LOSS) if name in by_metric)
+
+
+def _cost(job: Job) -> tuple[float | None, bool]:
+    """Return a job's dollars, and whether they are of tokens that the service counted."""
+    if job.estimate is None:
+        return None, False
+    stats = job.data_stats
+    epochs = (stats.epochs if stats else None) or job.estimate.epochs
+    if stats is not None and stats.billable_tokens is not None and epochs:
+        each = job.estimate.usd_an_epoch(stats.billable_tokens)
+        if each is not None:
+            return each * epochs, True
+    return job.estimate.usd, False
 
 
 def _newest(evaluations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -79,7 +79,8 @@ class JobPage:
     completed_steps: int | None = None
     total_steps: int | None = None
     loss: float | None = None
-    cost_usd: float | None = None  # estimated when it was submitted
+    cost_usd: float | None = None
+    is_cost_counted: bool = False  # of tokens that the service counted; else estimated before
     who: str | None = None
     command: str | None = None
     commit: str | None = None

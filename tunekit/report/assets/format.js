@@ -46,6 +46,7 @@ function duration(seconds) {
   const whole = Math.max(Math.round(seconds), 0);
   const two = n => String(n).padStart(2, '0');
   if (whole < 60) return `${whole} s`;
+  if (whole >= 600 && whole < 3600) return `${Math.round(whole / 60)} min`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
   if (whole < 86400) return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
   return `${Math.floor(whole / 86400)} d ${two(Math.floor((whole % 86400) / 3600))} h`;

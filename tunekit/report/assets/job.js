@@ -22,7 +22,7 @@ function jobPage(report, title) {
       ['Best validation loss', job.best ? `${number(job.best.value)} at step ${number(job.best.step)}` : ''],
       job.headline && [words(job.headline.metric), score(job.headline.metric, job.headline.value)],
       ['Submitted', moment(job.submitted_s)], ['Took', job.took_s === null ? '' : duration(job.took_s)],
-      ['Cost', job.cost_usd === null ? '' : job.cost_usd === 0 ? 'free' : `${dollars(job.cost_usd)}, estimated`],
+      ['Cost', job.cost_usd === null ? '' : job.cost_usd === 0 ? 'free' : `${dollars(job.cost_usd)} ${job.is_cost_counted ? 'by tokens counted' : 'estimated'}`],
     ]),
     adviceOf(job),
     curvesOf(job),

@@ -18,15 +18,16 @@ const listing = {text: '', state: '', sort: 'submitted', isDescending: true, pic
 function overview(report) {
   const hasCost = report.jobs.some(job => job.cost_usd > 0);
   const columns = [
+    [null, 'Compare', 'pick'],
     ['job', 'Job', ''], ['state', 'State', ''], ['model', 'Base model', 'wide'], ['rows', 'Rows', 'number wider'],
     [null, 'Loss curve', 'wide'], ['loss', 'Last loss', 'number mid'], ['best', 'Best validation loss', 'number wider'],
     ['score', 'Score', 'number'], ['submitted', 'Submitted', 'wider date'], ['took', 'Took', 'number wide'],
-    ...(hasCost ? [['cost', 'Cost', 'number wide']] : []), [null, 'Compare', 'pick'],
+    ...(hasCost ? [['cost', 'Cost', 'number wide']] : []),
   ];
   const body = el('tbody');
   const heads = columns.map(([key, name, kind]) => el('th', {scope: 'col', class: kind}, key
     ? el('button', {type: 'button', 'data-sort': key, on: {click: () => sortBy(key)}}, name, el('span', {class: 'arrow', 'aria-hidden': 'true'}))
-    : name));
+    : kind === 'pick' ? el('span', {class: 'unseen'}, name) : name));
   const found = el('p', {class: 'found', role: 'status'});
   const bar = el('p', {class: 'bar'});
 
