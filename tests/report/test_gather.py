@@ -27,41 +27,44 @@ from tunekit.model import (
     TunedBase,
 )
 from tunekit.registry import Registry
+from tunekit.registry.evaluations import AnsweredRow
 from tunekit.report import Gatherer, Report
 
 ACTOR = Actor(who="ana@ci", command="tunekit apply", commit="c0ffee", is_dirty=True)
 
 
-class Evaluated(Registry):
-    """A registry whose one evaluation kept its answers."""
+# The columns of an evaluation of two rows.
+EVALUATION = {
+    "model": "m",
+    "split": "test",
+    "split_digest": "d",
+    "generation": {},
+    "intervals": {},
+    "baselines": {},
+    "confusion": None,
+    "entities": None,
+    "differences": [],
+    "verdict": None,
+    "promote_if": None,
+}
 
-    def evaluations(self, job_id: int | None = None) -> list[dict[str, Any]]:
-        shared = {"job_id": 1, "model": "m", "split": "test", "rows": 2, "at_s": 9.0}
-        return [
-            {**shared, "id": 1, "target": "base", "scores": {"exact_match": 0.1}},
-            {**shared, "id": 2, "target": "tuned", "scores": {"exact_match": 0.2}},
-            {
-                **shared,
-                "id": 3,
-                "target": "tuned",
-                "scores": {"exact_match": 0.5},
-                "intervals": {"exact_match": [0.1, 0.9]},
-                "baselines": {"copy": {"exact_match": 0.0}},
-                "differences": [
-                    {"metric": "exact_match", "than": "base", "difference": 0.4, "p_value": 0.5}
-                ],
-                "entities": {"NAME": {"f1": 0.5}},
-                "verdict": "refused",
-                "promote_if": "exact_match > 0.9",
-            },
-        ]
 
-    def answers(self, evaluation_id: int, *, limit: int | None = None) -> list[dict[str, Any]]:
-        rows = [
-            {"line": 1, "expected": "a", "answered": "a", "scores": {}},
-            {"line": 2, "expected": "b", "answered": "c", "scores": {"exact_match": 0.0}},
-        ]
-        return rows[:limit] if evaluation_id == 3 else []
+def evaluated(registry: Registry, job: Job, *, keep: bool = False, **changes: Any) -> None:
+    """Record an evaluation whose second answer is wrong."""
+    target = changes["target"]
+    asking = registry.asking(provider="local", model=target, generation={"n": len(changes)})
+    rows = [
+        AnsweredRow(row="a" * 32, line=1, record={"exact_match": 1.0}, expected="a", answered="a"),
+        AnsweredRow(row="b" * 32, line=2, record={"exact_match": 0.0}, expected="b", answered="c"),
+    ]
+    registry.record_answers(asking, rows, keep=keep, at_s=8.0)
+    registry.record_evaluation(
+        job,
+        values={**EVALUATION, **changes, "asking": asking},
+        rows=[(row.line, row.row) for row in rows],
+        at_s=9.0,
+        actor=ACTOR,
+    )
 
 
 @pytest.fixture
@@ -131,9 +134,23 @@ def test_a_cost_is_of_counted_tokens_where_the_service_counted(
 
 
 def test_evaluations_come_with_all_that_judges_them(registry: Registry) -> None:
-    ended(registry, trial())
-    with Evaluated.open(registry.path) as evaluated:
-        tuned, base = report_of(evaluated).jobs[0].scorecards
+    job = ended(registry, trial())
+    evaluated(registry, job, target="base", scores={"exact_match": 0.1})
+    evaluated(registry, job, target="tuned", scores={"exact_match": 0.2})
+    evaluated(
+        registry,
+        job,
+        keep=True,
+        target="tuned",
+        scores={"exact_match": 0.5},
+        intervals={"exact_match": [0.1, 0.9]},
+        baselines={"copy": {"exact_match": 0.0}},
+        differences=[{"metric": "exact_match", "than": "base", "difference": 0.4, "p_value": 0.5}],
+        entities={"NAME": {"f1": 0.5}},
+        verdict="refused",
+        promote_if="exact_match > 0.9",
+    )
+    tuned, base = report_of(registry).jobs[0].scorecards
     assert (tuned.target, base.target) == ("tuned", "base")
     # The latest of a target counts.
     assert tuned.scores == {"exact_match": 0.5}

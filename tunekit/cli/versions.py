@@ -45,7 +45,7 @@ def version(app: App, files: tuple[str, ...], name: str) -> Version:
         asking.experiment_of(app, trial, job),
         kept["fingerprint"],
         {split: _info(values) for split, values in kept["splits"].items()},
-        tuple((name, before) for name, before in kept["files"]),
+        tuple((name, before) for name, before in kept.get("files", ())),
         job,
     )
 

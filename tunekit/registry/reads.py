@@ -146,7 +146,7 @@ class Reads(RegistryFile):
         for row in rows:
             written = json.loads(row["document"])["dataset"]["source"]
             if (written.get("hub"), written.get("revision")) == (source.hub, source.revision):
-                commit: str | None = json.loads(row["dataset"])["commit"]
+                commit: str | None = json.loads(row["dataset"]).get("commit")
                 return commit
         return None
 

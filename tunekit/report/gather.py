@@ -32,7 +32,6 @@ _SERIES = {
 }
 # So many kept answers are looked at, and so many shown: wrong ones first.
 _ANSWERS_READ, _ANSWERS_SHOWN = 500, 20
-_BASELINES = ("copy", "majority")
 
 
 class Gatherer:
@@ -148,31 +147,27 @@ class Gatherer:
         return kept[1], kept[2]
 
     def _scorecard(self, row: Mapping[str, Any]) -> Scorecard:
-        scores, baselines = _apart(row["scores"])
-        intervals = row.get("intervals") or {}
+        intervals = row["intervals"] or {}
         return Scorecard(
-            target=row.get("target") or "tuned",
+            target=row["target"],
             split=row["split"] or "",
             rows=row["rows"] or 0,
-            scores=scores,
+            scores=row["scores"],
             intervals={name: (low, high) for name, (low, high) in intervals.items()},
-            baselines={**baselines, **(row.get("baselines") or {})},
+            baselines=row["baselines"] or {},
             differences=tuple(
                 Difference(d["metric"], d["than"], d["difference"], d["p_value"])
-                for d in row.get("differences") or ()
+                for d in row["differences"] or ()
             ),
-            confusion=row.get("confusion"),
-            entities=row.get("entities"),
-            verdict=row.get("verdict"),
-            promote_if=row.get("promote_if"),
+            confusion=row["confusion"],
+            entities=row["entities"],
+            verdict=row["verdict"],
+            promote_if=row["promote_if"],
             answers=self._answers(row["id"]),
         )
 
     def _answers(self, evaluation_id: int) -> tuple[Answer, ...]:
         """Return answers that the spec asked to keep; most evaluations keep none."""
-        read = getattr(self._registry, "answers", None)
-        if read is None:
-            return ()
         answers = [
             Answer(
                 line=row["line"],
@@ -180,7 +175,7 @@ class Gatherer:
                 answered=row["answered"],
                 is_right=_is_right(row),
             )
-            for row in read(evaluation_id, limit=_ANSWERS_READ)
+            for row in self._registry.answers(evaluation_id, limit=_ANSWERS_READ)
         ]
         return tuple(sorted(answers, key=lambda answer: answer.is_right)[:_ANSWERS_SHOWN])
 
@@ -218,23 +213,8 @@ def _cost(job: Job) -> tuple[float | None, bool]:
 
 def _newest(evaluations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the last evaluation of each target on each split: the tuned model's first."""
-    last = {(row.get("target") or "tuned", row["model"], row["split"]): row for row in evaluations}
-    return sorted(last.values(), key=lambda row: (row.get("target") or "tuned") != "tuned")
-
-
-def _apart(
-    scores: Mapping[str, float],
-) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Return a model's own scores, and those of `copy.…` and `majority.…`."""
-    own: dict[str, float] = {}
-    baselines: dict[str, dict[str, float]] = {}
-    for key, value in scores.items():
-        name, dot, metric = key.partition(".")
-        if dot and name in _BASELINES:
-            baselines.setdefault(name, {})[metric] = value
-        else:
-            own[key] = value
-    return own, baselines
+    last = {(row["target"], row["model"], row["split"]): row for row in evaluations}
+    return sorted(last.values(), key=lambda row: row["target"] != "tuned")
 
 
 def _is_right(row: Mapping[str, Any]) -> bool:

@@ -102,7 +102,7 @@ def _dropped(app: App, job: Job | None) -> list[dict[str, Any]]:
     for row in stats.dropped_rows:
         is_known = rows is not None and row.number <= len(rows)
         at = rows.lines[row.number - 1] if rows is not None and is_known else None
-        where = str(placed(at, revision["dataset"]["files"], source=name)) if at else None
+        where = str(placed(at, revision["dataset"].get("files", ()), source=name)) if at else None
         found.append({"number": row.number, "where": where, "reason": row.reason})
     return found
 
