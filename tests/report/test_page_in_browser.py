@@ -116,7 +116,7 @@ def test_charts_say_what_they_show(read: Read, written: Write) -> None:
     summary.focus()
     page.keyboard.press("Enter")
     rows = chart.locator("table tbody tr")
-    assert rows.count() > 100
+    rows.nth(100).wait_for()
     assert "0.8094" in rows.filter(has_text="285").first.inner_text()
 
 

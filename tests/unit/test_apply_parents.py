@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from tests.unit.test_apply import World, world
@@ -58,10 +59,11 @@ def test_waiting_goes_on_until_the_parent_s_points_are_there(world: World) -> No
     world.cloud.failing["metrics"] = Unavailable("503")
     applier = world.applier(trial("A"), best_of_x())
 
-    def tick() -> None:
+    def tick() -> Collection[int]:
         if world.time.now_s - world.time.began_s > 60:
             world.cloud.failing.clear()
             world.cloud.fails_at_once = True  # ends the child, whatever becomes of it
+        return ()
 
     applier.tick = tick
     applier.settle(until_ended=True)

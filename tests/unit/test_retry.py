@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,7 +116,11 @@ def test_each_provider_is_asked_at_its_own_pace(tmp_path: Path) -> None:
 
     class Noting(Observer):
         def refresh(
-            self, jobs: Iterable[Job] | None = None, *, with_metrics: bool = False
+            self,
+            jobs: Iterable[Job] | None = None,
+            *,
+            with_metrics: bool = False,
+            live: Collection[int] = (),
         ) -> list[str]:
             asked.extend(job.provider for job in jobs or ())
             return []
