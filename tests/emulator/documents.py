@@ -183,6 +183,14 @@ GEMINI = (
         "*",
         ("model",),
     ),
+    GeminiMethod(
+        "POST",
+        r"/models/[^/]+:countTokens",
+        "CountTokensRequest",
+        "CountTokensResponse",
+        "*",
+        ("model",),
+    ),
     GeminiMethod("GET", r"/tunedModels/[^/:]+", "GetTunedModelRequest", "TunedModel"),
     GeminiMethod(
         "PATCH", r"/tunedModels/[^/:]+", "UpdateTunedModelRequest", "TunedModel", "tuned_model", ()

@@ -62,6 +62,7 @@ def test_a_bucket_says_which_permissions_are_held(serve: Callable[..., Service])
         ("aiplatform.tuningJobs.cancel", "POST", f"/v1/{PLACE}/tuningJobs/1:cancel"),
         ("aiplatform.models.delete", "DELETE", f"/v1/{PLACE}/models/1"),
         ("aiplatform.endpoints.predict", "POST", f"/v1/{PLACE}/endpoints/1:generateContent"),
+        ("aiplatform.endpoints.predict", "POST", f"/v1/{PLACE}/{MODELS}/gemini-0:countTokens"),
         ("aiplatform.contexts.list", "GET", f"/v1/{PLACE}/metadataStores/default/contexts"),
     ],
 )

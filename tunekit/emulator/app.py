@@ -15,7 +15,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import admin, deployments, generation, metadata, publishers, storage_api, tensorboard, wire
+from . import (
+    admin,
+    counting,
+    deployments,
+    generation,
+    metadata,
+    publishers,
+    storage_api,
+    tensorboard,
+    wire,
+)
 from . import tuned_models as tuned
 from . import tuning_jobs as jobs
 from .faults import ADMIN, FaultLayer
@@ -40,6 +50,12 @@ VERTEX: list[tuple[str, str, Handler]] = [
     ("GET", f"{_PLACE}/tuningJobs", jobs.list_),
     ("GET", f"{_PLACE}/tuningJobs/{{job}}", jobs.get),
     ("GET", "/publishers/google/models/{base}", publishers.get),
+    (
+        "POST",
+        f"{_PLACE}/publishers/google/models/{{base}}:countTokens",
+        counting.of_publisher,
+    ),
+    ("POST", f"{_PLACE}/endpoints/{{endpoint}}:countTokens", counting.of_endpoint),
     ("GET", f"{_PLACE}/models/{{model}}:listVersions", deployments.list_versions),
     ("GET", f"{_PLACE}/models", deployments.list_models),
     ("GET", f"{_PLACE}/models/{{model}}", deployments.get_model),
@@ -92,6 +108,7 @@ GEMINI_API: list[tuple[str, str, Handler]] = [
     ("GET", "/tunedModels/{tuned}", tuned.get),
     ("PATCH", "/tunedModels/{tuned}", tuned.patch),
     ("DELETE", "/tunedModels/{tuned}", tuned.delete),
+    ("POST", "/models/{base}:countTokens", counting.of_base_model),
     ("GET", "/models", tuned.list_bases),
     ("GET", "/models/{base}", tuned.get_base),
 ]

@@ -15,7 +15,7 @@ def permission_of(method: str, path: str) -> str:
     found = _VERTEX.fullmatch(path)
     if found is None:
         return ""
-    if path.lower().endswith("generatecontent"):
+    if path.lower().endswith(("generatecontent", ":counttokens")):
         return "aiplatform.endpoints.predict"
     place, _, verb = found[1].partition(":")
     parts = place.split("/")

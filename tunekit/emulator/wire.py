@@ -54,6 +54,7 @@ ENUMS: Mapping[str, Mapping[str, int]] = {
     "valueType": {"SCALAR": 1, "TENSOR": 2, "BLOB_SEQUENCE": 3},
     "sourceType": {"GENIE": 5},
     "finishReason": {"STOP": 1, "MAX_TOKENS": 2},
+    "modality": {"TEXT": 1},
     "openSourceCategory": {"PROPRIETARY": 1},
     "launchStage": {"GA": 4},
     "versionState": {"VERSION_STATE_STABLE": 1},
