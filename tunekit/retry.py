@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from tunekit.errors import Unavailable
@@ -53,12 +53,23 @@ def ask(
     say: Callable[[str], None],
 ) -> Iterator[Completion]:
     """Yield one answer a prompt, in order, and go on after the last answer where it breaks off."""
-    answered = tries = 0
+    return resumed(
+        lambda answered: provider.generate(model, prompts[answered:], generation),
+        clock=clock,
+        say=say,
+    )
+
+
+def resumed(
+    call: Callable[[int], Iterable[T]], *, clock: Clock, say: Callable[[str], None]
+) -> Iterator[T]:
+    """Yield what `call(0)` yields; where it is Unavailable after n of them, go on by `call(n)`."""
+    done = tries = 0
     while True:
         try:
-            for completion in provider.generate(model, prompts[answered:], generation):
-                yield completion
-                answered, tries = answered + 1, 0
+            for found in call(done):
+                yield found
+                done, tries = done + 1, 0
             return
         except Unavailable as error:
             tries += 1

@@ -55,11 +55,16 @@ def price_of(base_model: str, capabilities: Capabilities) -> Price | None:
     )
 
 
+def billable_tokens(rows: SplitInfo, system: str, *, is_preference: bool) -> int:
+    """Return the guessed tokens that an epoch of these rows bills, with the system instruction."""
+    prompts = 2 if is_preference else 1
+    tokens = rows.tokens + (prompts - 1) * rows.prompt_tokens
+    return tokens + prompts * rows.rows * estimated_tokens(len(system))
+
+
 def _billable(train: SplitInfo, system: str, is_preference: bool) -> tuple[int, int, int]:
     """Return the billable tokens of one epoch: the least, the likely and the most."""
-    prompts = 2 if is_preference else 1
-    tokens = train.tokens + (prompts - 1) * train.prompt_tokens
-    tokens += prompts * train.rows * estimated_tokens(len(system))
+    tokens = billable_tokens(train, system, is_preference=is_preference)
     characters = train.characters + train.rows * len(system)
     size = train.size_bytes + train.rows * len(system.encode("utf-8", "surrogatepass"))
     low = tokens * 4 / CHARACTERS_A_TOKEN_MOST

@@ -9,6 +9,7 @@ from tunekit.model import (
     Capabilities,
     Completion,
     Diagnosis,
+    Example,
     Generation,
     JobDescription,
     JobSpec,
@@ -43,6 +44,22 @@ class WritesRows(Protocol):
 
     def lines(self, job: JobSpec, split: str) -> Iterator[bytes]:
         """Yield each row of a split as it is sent, a line with its end."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A provider that can have tokens counted; of the others they stay a guess."""
+
+    def count_tokens(
+        self, job: JobSpec, rows: Iterable[Example], *, on_machine: bool
+    ) -> Iterator[int]:
+        """Yield the tokens that an epoch bills for each row, in order.
+
+        `job` says the base model, by its own name, the method and the system instruction. The
+        service counts, or with `on_machine` the model's tokenizer here, which is sent no row.
+        Unsupported for a model that has none.
+        """
         ...
 
 

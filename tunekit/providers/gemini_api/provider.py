@@ -12,6 +12,7 @@ from tunekit.model import (
     Capabilities,
     Completion,
     Diagnosis,
+    Example,
     Generation,
     JobDescription,
     JobSpec,
@@ -69,6 +70,22 @@ class GeminiApiProvider:
     def lines(self, job: JobSpec, split: str) -> Iterator[bytes]:
         """Return each row as an element of the request's training data, one JSON object a line."""
         return (line_of(row.prompt, row.response) for row in job.dataset.read(split))
+
+    def count_tokens(
+        self, job: JobSpec, rows: Iterable[Example], *, on_machine: bool
+    ) -> Iterator[int]:
+        """Yield the tokens of each row, by the base model's countTokens or tokenizer."""
+        base = reading.base_name(job.base_model)
+        if on_machine:
+            from tunekit.providers.google.tokenizer import counter
+
+            count = counter(base)
+            return (count((row.prompt, row.response)) for row in rows)
+        return in_order(
+            lambda row: self._service.count_tokens(f"models/{base}", row.prompt, row.response),
+            rows,
+            at_once=_AT_ONCE,
+        )
 
     def submit(self, job: JobSpec, token: str) -> Observation:
         """Create the tuned model whose id is the token; one that exists already is returned."""

@@ -18,6 +18,7 @@ from tunekit.model import Generation
 from tunekit.providers.gemini_api.access import EXTRA, Access
 from tunekit.providers.gemini_api.reading import JSON
 from tunekit.providers.gemini_api.rows import message_of, words_of
+from tunekit.providers.google.counting import total_of
 from tunekit.providers.google.faults import fault, retry_after_s
 from tunekit.providers.google.packages import load
 from tunekit.providers.google.rest import Rest, tame
@@ -149,6 +150,21 @@ class Service:
             lambda sdk: _json(sdk.generative.generate_content(request, **self._once())),
             hidden=lambda: prompt,
         )
+
+    def count_tokens(self, model: str, prompt: str, response: str) -> int:
+        """Return the tokens of one row, by a base model's own count."""
+        turns = [
+            {"role": role, "parts": [{"text": text}]}
+            for role, text in (("user", prompt), ("model", response))
+        ]
+        request = {"model": model, "contents": turns}
+        doing = f"counting tokens by {model}"
+        found = self._ask(
+            doing,
+            lambda sdk: _json(sdk.generative.count_tokens(request, **self._once())),
+            hidden=lambda: f"{prompt}\n{response}",
+        )
+        return total_of(found, request, doing=doing)
 
     def delete(self, name: str) -> None:
         """Delete a tuned model. NotFound where there is none."""

@@ -1,4 +1,4 @@
-"""Answers to many prompts: a few asked for at once, given back in order."""
+"""Answers to many requests: a few asked for at once, given back in order."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from tunekit.model import Completion
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
 _MOST_REASON_CHARACTERS = 80
 
 
 def in_order(
-    ask: Callable[[str], Completion], prompts: Iterable[str], *, at_once: int
-) -> Iterator[Completion]:
-    """Yield one answer a prompt, in order; at an error, what came before it has been yielded."""
-    waiting = iter(prompts)
-    pool = ThreadPoolExecutor(at_once, thread_name_prefix="tunekit-generate")
-    flying: deque[Future[Completion]] = deque()
+    ask: Callable[[Asked], Answer], asked: Iterable[Asked], *, at_once: int
+) -> Iterator[Answer]:
+    """Yield one answer each, in order; at an error, what came before it has been yielded."""
+    waiting = iter(asked)
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="tunekit-ask")
+    flying: deque[Future[Answer]] = deque()
     try:
-        flying.extend(pool.submit(ask, prompt) for prompt in islice(waiting, at_once))
+        flying.extend(pool.submit(ask, one) for one in islice(waiting, at_once))
         while flying:
             yield flying.popleft().result()
-            flying.extend(pool.submit(ask, prompt) for prompt in islice(waiting, 1))
+            flying.extend(pool.submit(ask, one) for one in islice(waiting, 1))
     finally:
         # Nobody waits for what is still in flight: Ctrl-C is obeyed at once.
         pool.shutdown(wait=False, cancel_futures=True)

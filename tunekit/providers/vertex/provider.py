@@ -12,6 +12,7 @@ from tunekit.model import (
     Capabilities,
     Completion,
     Diagnosis,
+    Example,
     Generation,
     JobDescription,
     JobSpec,
@@ -26,6 +27,7 @@ from tunekit.providers.google.prices import prices
 from tunekit.providers.google.rest import Rest
 from tunekit.providers.vertex import answers, checks, doctor, limits, wire
 from tunekit.providers.vertex.cleanup import Cleanup
+from tunekit.providers.vertex.counting import Counter, count_here
 from tunekit.providers.vertex.gapic import Clients
 from tunekit.providers.vertex.generation import IN_FLIGHT, Generator
 from tunekit.providers.vertex.metrics import Metrics
@@ -105,6 +107,14 @@ class VertexProvider:
         system = job.dataset.system_instruction
         for example in job.dataset.read(split):
             yield rows.line_of(example, method=job.method, system_instruction=system)
+
+    def count_tokens(
+        self, job: JobSpec, rows: Iterable[Example], *, on_machine: bool
+    ) -> Iterator[int]:
+        """Yield what an epoch bills for each row, by the base model's countTokens or tokenizer."""
+        if on_machine:
+            return count_here(job, rows)
+        return Counter(self._rest, self._profile.required()).count(job, rows)
 
     def find(self, token: str) -> Observation | None:
         """Return the job with the token's label. ProviderError where there are two.
