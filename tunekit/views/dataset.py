@@ -10,8 +10,9 @@ from typing import Any
 from tunekit.model import Example, Experiment, Location, RowIndex, SplitInfo
 from tunekit.plan import RowChanges
 from tunekit.plan.rows import summary
+from tunekit.plan.tokens import Counted
 from tunekit.views.output import Column, Output, Table
-from tunekit.views.text import bar, line
+from tunekit.views.text import bar, line, plural
 
 # Positions -> rows, of the old side and of the new one.
 Texts = tuple[Mapping[int, Example], Mapping[int, Example]]
@@ -98,6 +99,12 @@ def stats_json(info: SplitInfo, index: RowIndex | None) -> dict[str, Any]:
     return found
 
 
+def counted_json(counted: Counted) -> dict[str, Any]:
+    """Return what was counted, billable tokens of one epoch, beside the guess."""
+    ratio = counted.ratio
+    return {**asdict(counted), "ratio": None if ratio is None else round(ratio, 4)}
+
+
 def print_stats(output: Output, content: Mapping[str, Any]) -> None:
     """Print each split's lengths, with a bar a bucket."""
     for split, stats in content["splits"].items():
@@ -112,7 +119,30 @@ def print_stats(output: Output, content: Mapping[str, Any]) -> None:
                 span = f"{bucket['from']:,}-{bucket['to']:,}"
                 drawn = bar(bucket["rows"] / most, _BAR)
                 output.text(f"  {span:>17} tokens {drawn} {bucket['rows']:,}")
+        if counted := stats.get("counted"):
+            _print_counted(output, counted)
+    if by := content.get("counted_by"):
+        who = by["provider"] if by["by"] == "provider" else "its tokenizer on this machine"
+        output.text(
+            f"Tokens are {content['tokens_are']}, but for those counted: by {who}, for "
+            f"{by['model']}, as an epoch of training bills them."
+        )
+        return
     output.text(f"Tokens are {content['tokens_are']}; nobody has counted them.")
+
+
+def _print_counted(output: Output, counted: Mapping[str, Any]) -> None:
+    times = "" if counted["ratio"] is None else f", x {counted['ratio']:.2f}"
+    output.text(
+        f"  counted: {counted['sample_tokens']:,} tokens in {plural(counted['sample_rows'], 'row')}"
+        f" (guessed {counted['sample_guess']:,}{times})"
+    )
+    margin = counted["margin"]
+    about = f" ± {margin:,}" if margin else ""
+    output.text(
+        f"  all rows: {counted['total']:,}{about} billable tokens an epoch "
+        f"(guessed {counted['split_guess']:,})"
+    )
 
 
 def diff_json(

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tunekit.cli import options
+from tunekit.cli import counting, options
 from tunekit.cli.context import App
 from tunekit.cli.versions import Version, data_of, examples_at, split_of, version
 from tunekit.errors import StalePlan, Unsupported, UsageError
@@ -21,6 +21,7 @@ from tunekit.views import dataset as view
 
 _PRIVATE = 0o600
 _FORMATS = ("table", "json", "yaml")
+_SAMPLE = 200
 
 
 @click.group(epilog=options.example("tunekit dataset diff quickstart@1 quickstart"))
@@ -56,14 +57,28 @@ def show(app: App, name: str, files: tuple[str, ...]) -> None:
 @command.command(epilog=options.example("tunekit dataset stats quickstart"))
 @options.name
 @options.files
+@click.option(
+    "--count-tokens",
+    "count_by",
+    type=click.Choice((counting.PROVIDER, counting.TOKENIZER)),
+    help="Count a sample's tokens: the service does, which is sent those rows, or the base "
+    "model's tokenizer on this machine.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    default=_SAMPLE,
+    show_default=True,
+    help="Count so many rows of each split, spread evenly over it.",
+)
 @options.with_app(_FORMATS)
-def stats(app: App, name: str, files: tuple[str, ...]) -> None:
+def stats(app: App, name: str, files: tuple[str, ...], count_by: str | None, sample: int) -> None:
     """Show how long the rows are, and how many repeat.
 
-    Lengths are in tokens, guessed as characters / 4.
+    Lengths are in tokens, guessed as characters / 4; --count-tokens says how far that is off.
     """
     found = version(app, files, name)
-    content = {
+    content: dict[str, Any] = {
         "name": found.title,
         "tokens_are": "characters / 4, rounded",
         "splits": {
@@ -71,6 +86,12 @@ def stats(app: App, name: str, files: tuple[str, ...]) -> None:
             for split, info in found.splits.items()
         },
     }
+    if count_by:
+        model, said = counting.counts(app, found, by=count_by, most=sample)
+        by = {"by": count_by, "provider": found.experiment.provider, "model": model}
+        content["counted_by"] = by
+        for split, one in said.items():
+            content["splits"][split]["counted"] = view.counted_json(one)
     if app.format == "table":
         view.print_stats(app.output, content)
     else:
