@@ -15,7 +15,8 @@ class Counted:
     """Tokens of a split as an epoch bills them: counted of a sample of rows, guessed of all.
 
     `margin` is half of a 95% interval around `total`, in tokens: rows differ in how far a guess is
-    off, and only some were counted. None where they are too few to tell.
+    off, and only some were counted; of less than 20 it is nearer to 90%. None where they are too
+    few to tell.
     """
 
     sample_rows: int
@@ -59,7 +60,7 @@ def counted(
         sample_guess=sum(guesses),
         split_guess=guess,
         total=sum(tokens) if is_whole else round(ratio * guess),
-        margin=0 if is_whole else _margin(tokens, guesses, ratio, rows=split.rows),
+        margin=0 if is_whole else _margin(tokens, guesses, rows=split.rows, guess=guess),
     )
 
 
@@ -75,11 +76,19 @@ def _info(row: Example) -> SplitInfo:
     )
 
 
-def _margin(
-    tokens: Sequence[int], guesses: Sequence[int], ratio: float, *, rows: int
-) -> int | None:
+def _margin(tokens: Sequence[int], guesses: Sequence[int], *, rows: int, guess: int) -> int | None:
     size = len(tokens)
-    if size < 2:
+    if size < 2 or not sum(guesses):
         return None
+    ratio = sum(tokens) / sum(guesses)
     off = sum((t - ratio * g) ** 2 for t, g in zip(tokens, guesses, strict=True)) / (size - 1)
-    return round(1.96 * rows * sqrt((1 - size / rows) * off / size))
+    # Scaled by length, not by rows: the sample's rows may be shorter than the others.
+    return round(_t95(size - 1) * guess / sum(guesses) * sqrt((1 - size / rows) * off * size))
+
+
+def _t95(freedom: int) -> float:
+    """Return the two-sided 95% point of Student's t; from 4 degrees of freedom on to 1%.
+
+    Source: Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 26.7.5.
+    """
+    return 1.960 + 2.372 / freedom + 2.823 / freedom**2 + 2.556 / freedom**3

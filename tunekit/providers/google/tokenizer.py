@@ -58,10 +58,10 @@ def _said(model: str) -> Iterator[None]:
             "pip install 'google-genai[local-tokenizer]', or use --count-tokens provider"
         ) from error
     except OSError as error:  # of requests and of huggingface_hub too
+        said = plain(str(error).partition("\n")[0])
         raise ProviderError(
-            f"the vocabulary of {model} is not on this machine and can't be downloaded "
-            f"({type(error).__name__}); it is needed once: try again where the network is, or use "
-            "--count-tokens provider"
+            f"the vocabulary of {model} is not on this machine and can't be downloaded: {said}; "
+            "it is needed once: try again where the network is, or use --count-tokens provider"
         ) from error
     except Exception as error:
         # Such as protobuf's VersionError, where sentencepiece was made for a newer one.
