@@ -76,7 +76,7 @@ def test_twelve_jobs_move_at_once_with_bars_sparklines_and_what_they_wait_for(
 ) -> None:
     cloud = Cloud(project, serve())
     for number in range(12):
-        cloud.spec("vertex", f"job{number:02}", epochs=3)
+        cloud.spec("vertex", f"job{number:02}", epochs=30)
     project.ok("apply", "-y")
     child = terminal("status", "-w", width=80)
     child.expect_exact("tuning", timeout=60)
