@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tunekit import spec
+from tunekit import dataset, spec
 from tunekit.cli.context import App
 from tunekit.errors import NotFound, Unsupported, UsageError
 from tunekit.model import Experiment, Generation, Job, JobState, RecordedTrial, trial_name
@@ -93,11 +93,17 @@ def _base_of(app: App, job: Job) -> str:
 
 
 def experiment_of(app: App, trial: RecordedTrial, job: Job) -> Experiment:
-    """Return the spec that a job was tuned by, with `evaluate` as it is written now."""
-    document = dict(app.registry.revision(job)["document"])
+    """Return the spec that a job was tuned by, with `evaluate` as it is written now.
+
+    Its data set of the Hub is at the commit that the job's rows are of.
+    """
+    recorded = app.registry.revision(job)
+    document = dict(recorded["document"])
     if trial.revision == job.revision:
         document["evaluate"] = trial.document.get("evaluate", {})
-    return spec.from_document(document)
+    experiment = spec.from_document(document)
+    commit = recorded["dataset"].get("commit")
+    return dataset.pinned(experiment, commit) if commit else experiment
 
 
 def candidates(app: App, trial: RecordedTrial, job: Job) -> list[Experiment]:

@@ -57,6 +57,8 @@ def moved(app: App, found: Sequence[Experiment]) -> Iterator[str]:
 
 
 def _recorded(app: App, experiment: Experiment) -> str | None:
-    if not app.has_registry:
+    # A commit that the spec names needs no pin: the record's may be of a former one, whose rows
+    # for training were the same.
+    if not app.has_registry or dataset.is_commit(experiment.dataset.source.revision):
         return None
     return app.registry.pinned_commit(experiment.name, experiment.dataset.source)
