@@ -155,6 +155,23 @@ def test_values_of_parquet_are_what_json_could_hold(tmp_path: Path) -> None:
     }
 
 
+def test_a_time_that_python_has_none_for_is_text_or_missing(tmp_path: Path) -> None:
+    pa = arrow()
+    import pyarrow.parquet
+
+    columns = {
+        "second": pa.array([253402300800, 1], pa.timestamp("s")),
+        "micro": pa.array([2**60, 1], pa.timestamp("us")),
+        "day": pa.array([10**9, 1], pa.date32()),
+        "span": pa.array([2**62, 1], pa.duration("s")),
+    }
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "data.parquet")
+    found = [dict(row.values) for row in opened(tmp_path, "data.parquet").rows()]
+    beyond = {"second": "10000-01-01T00:00:00.000", "micro": None, "day": None, "span": None}
+    assert found[0] == beyond
+    assert (found[1]["second"], found[1]["day"]) == ("1970-01-01T00:00:01", "1970-01-02")
+
+
 def test_parquet_that_is_not_whole_is_told(tmp_path: Path) -> None:
     write_parquet(tmp_path / "data.parquet", numbered(1_000), compression="none")
     whole = (tmp_path / "data.parquet").read_bytes()

@@ -55,8 +55,26 @@ def rows_of(batch: Any, names: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 def _values(column: Any) -> list[Any]:
     plain = _plain_of(column.type)
-    values: list[Any] = column.to_pylist()
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        raise
+    except (OverflowError, ValueError):  # such as the year 30000, or nanoseconds without pandas
+        if plain is None:
+            raise
+        values = [_value(scalar) for scalar in column]
     return values if plain is None else [None if v is None else plain(v) for v in values]
+
+
+def _value(scalar: Any) -> Any:
+    """Return a scalar's value: Arrow's text of a time that Python has none for, or else None."""
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        if arrow().types.is_duration(scalar.type):
+            return None
+        text = str(scalar.cast(arrow().string())).replace(" ", "T")
+        return None if text.startswith("<") else text  # <value out of range>
 
 
 def _plain_of(kind: Any) -> Callable[[Any], Any] | None:
