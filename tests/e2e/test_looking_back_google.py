@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -49,6 +50,23 @@ def test_an_endpoint_leads_back_through_what_it_was_tuned_from(continued: Projec
     compared = continued.json("compare", "first", "further")
     tuned_from = next(row for row in compared["rows"] if row["key"] == "tuned_from")
     assert tuned_from["values"] == {"first@1": None, "further@1": further["base_model"]}
+
+
+def test_a_job_that_never_reached_the_service_cost_nothing(
+    project: Project, serve: Callable[..., Service]
+) -> None:
+    cloud = Cloud(project, serve())
+    cloud.spec("vertex", "first")
+    path = project.root / "tunekit.yaml"
+    written = path.read_text()
+    path.write_text(re.sub(r"bucket: [a-z0-9-]+", "bucket: no-such-bucket", written))
+    assert project.run("apply", "-y").returncode == 5
+    (job,) = project.json("history")["jobs"]
+    assert (job["phase"], job["cost_usd"]) == ("ABSENT", None)
+    path.write_text(written)
+    project.ok("apply", "-y", "--wait")
+    paid = project.json("history")["jobs"][0]
+    assert (paid["phase"], paid["cost_usd"] > 0) == ("BOUND", True)
 
 
 def test_history_says_what_jobs_cost_and_sorts_by_it(continued: Project) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
 
-from tunekit.model import Job, RecordedTrial
+from tunekit.model import Job, Phase, RecordedTrial
 from tunekit.registry.reads import Reads, to_job
 
 _HISTORY_KEYS = (
@@ -113,7 +113,9 @@ def _with_tags(row: dict[str, Any]) -> dict[str, Any]:
 
 def _with_cost(row: dict[str, Any]) -> dict[str, Any]:
     estimate, counted = row.pop("estimate"), row.pop("data_stats")
-    row["cost_usd"], row["is_cost_counted"] = _cost(estimate, counted)
+    is_paid = row["phase"] != Phase.ABSENT  # what never reached the provider cost nothing
+    cost = _cost(estimate, counted) if is_paid else (None, False)
+    row["cost_usd"], row["is_cost_counted"] = cost
     return row
 
 

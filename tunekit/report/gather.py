@@ -17,6 +17,7 @@ from tunekit.model import (
     TRAIN_LOSS,
     Job,
     MetricPoint,
+    Phase,
 )
 from tunekit.registry import Registry
 from tunekit.report.model import Answer, Difference, JobPage, Report, Scorecard, Series
@@ -200,7 +201,7 @@ def _series(points: Sequence[MetricPoint]) -> tuple[Series, ...]:
 
 def _cost(job: Job) -> tuple[float | None, bool]:
     """Return a job's dollars, and whether they are of tokens that the service counted."""
-    if job.estimate is None:
+    if job.estimate is None or job.phase is Phase.ABSENT:  # it never reached the provider
         return None, False
     stats = job.data_stats
     epochs = (stats.epochs if stats else None) or job.estimate.epochs
