@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,26 +62,30 @@ def test_every_used_row_is_shown_and_told_in_the_order_that_it_is_sent(
 ) -> None:
     change_row(root, 2, text="ü" * 1_000)
     seen: list[tuple[str, Example, Mapping[str, Any]]] = []
-    told: list[tuple[str, bytes, int]] = []
+    told: list[tuple[str, bytes, int, Example]] = []
 
     class Watch:
-        def see(self, split: str, example: Example, raw: Mapping[str, Any]) -> None:
-            seen.append((split, example, raw))
+        def see(
+            self, split: str, examples: Sequence[Example], raws: Sequence[Mapping[str, Any]]
+        ) -> None:
+            seen.extend((split, *row) for row in zip(examples, raws, strict=True))
+
+    def on_rows(split: str, *columns: Any) -> None:
+        told.extend((split, *row) for row in zip(*columns, strict=True))
 
     experiment = make_experiment(split={"train": 4, "test": 3}, shuffle_seed=seed)
-    prepared = dataset.prepare(
-        experiment, root=root, preflight=Watch(), on_row=lambda *row: told.append(row[:3])
-    )
+    prepared = dataset.prepare(experiment, root=root, preflight=Watch(), on_rows=on_rows)
     sent = [(name, example) for name in prepared.splits for example in prepared.read(name)]
     assert [(split, example) for split, example, _ in seen] == sent
     assert all(example.source == raw["text"] for _, example, raw in seen)
-    assert [split for split, _, _ in told] == [split for split, _ in sent]
-    assert len({row_hash for _, row_hash, _ in told}) == 7
-    assert {len(row_hash) for _, row_hash, _ in told} == {8}
-    tokens = [(len(e.prompt) + len(e.response) + 2) // 4 for _, e in sent]
-    assert [count for _, _, count in told] == tokens
+    assert [(split, example) for split, _, _, example in told] == sent
     for name, info in prepared.splits.items():
-        of_split = [count for split, _, count in told if split == name]
+        lines = b"".join(line for split, line, _, _ in told if split == name)
+        assert hashlib.sha256(lines).hexdigest() == info.digest
+    tokens = [(len(e.prompt) + len(e.response) + 2) // 4 for _, e in sent]
+    assert [count for _, _, count, _ in told] == tokens
+    for name, info in prepared.splits.items():
+        of_split = [count for split, _, count, _ in told if split == name]
         assert info.tokens == sum(of_split)
         assert sum(info.histogram) == len(of_split)
         assert all(

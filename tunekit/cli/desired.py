@@ -105,7 +105,7 @@ def _prepared(app: App, experiment: Experiment) -> PreparedDataset:
     from tunekit.dataset.preflight.look import prepare_checked
 
     rows = RowRecorder()
-    made = prepare_checked(experiment, root=app.project.root, on_row=rows.on_row)
+    made = prepare_checked(experiment, root=app.project.root, on_rows=rows.on_rows)
     # The file may have changed while it was read; then what was read has no key yet.
     is_same = dataset.source_key(experiment, root=app.project.root) == key
     if is_same and not app.registry.is_readonly:

@@ -12,6 +12,8 @@ from tunekit.dataset.jsontext import DECODER
 _EXACT = 2.0**63
 
 dumps = orjson.dumps
+# `loads` for objects that hold no float, without its care; a ValueError says to look closer.
+quick_loads = orjson.loads
 append_newline = orjson.OPT_APPEND_NEWLINE
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tunekit.dataset.columnar import Parquet
 from tunekit.dataset.jsontext import Window, fault_of
@@ -25,32 +25,46 @@ class JsonLines(FileSource):
     kind = "jsonl"
 
     def rows(self) -> Iterator[Row]:
-        from tunekit.dataset.fastjson import loads
+        from tunekit.dataset.fastjson import quick_loads
 
         new = tuple.__new__  # half the time of Row(...)
-        for line, raw in self._lines():
-            try:
-                values = loads(raw)
-            except UnicodeDecodeError as error:
-                raise self.not_utf8_at(line, error) from None
-            except (ValueError, RecursionError) as error:
-                raise self.fault(line, fault_of(error), "each line must be one object") from None
-            except TypeError:
-                raise self.fault(line, "not a JSON object", "each line must be one") from None
-            yield new(Row, (line, values, raw))
-
-    def count(self, limit: int | None = None) -> int:
-        """Return how many lines are not blank, counting up to `limit`, without parsing them."""
-        return sum(1 for _ in islice(self._lines(), limit))
-
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
         with self.opened_binary() as file:
             # A binary file ends lines at b"\n" alone: U+2028 and its like stay inside a value.
             for line, raw in enumerate(file, 1):
-                content = raw.removeprefix(_BOM) if line == 1 else raw
-                if content and not content.isspace():
-                    # Without the line end, a string that is cut short is reported as just that.
-                    yield line, content.rstrip(b"\r\n")
+                try:
+                    values = quick_loads(raw)
+                    is_plain = float not in map(type, values.values())
+                except (ValueError, AttributeError):
+                    is_plain = False
+                if is_plain:
+                    yield new(Row, (line, values, raw))
+                elif content := _content(line, raw):
+                    yield new(Row, (line, self._careful(line, content), content))
+
+    def _careful(self, line: int, content: bytes) -> dict[str, Any]:
+        from tunekit.dataset.fastjson import loads
+
+        try:
+            return loads(content)
+        except UnicodeDecodeError as error:
+            raise self.not_utf8_at(line, error) from None
+        except (ValueError, RecursionError) as error:
+            raise self.fault(line, fault_of(error), "each line must be one object") from None
+        except TypeError:
+            raise self.fault(line, "not a JSON object", "each line must be one") from None
+
+    def count(self, limit: int | None = None) -> int:
+        """Return how many lines are not blank, counting up to `limit`, without parsing them."""
+        with self.opened_binary() as file:
+            lines = (raw for line, raw in enumerate(file, 1) if _content(line, raw))
+            return sum(1 for _ in islice(lines, limit))
+
+
+def _content(line: int, raw: bytes) -> bytes:
+    """Return what a line holds, nothing where it is blank."""
+    content = raw.removeprefix(_BOM) if line == 1 else raw
+    # Without the line end, a string that is cut short is reported as just that.
+    return b"" if content.isspace() else content.rstrip(b"\r\n")
 
 
 class JsonArray(FileSource):

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from tunekit.dataset.fastjson import append_newline, dumps
-from tunekit.model import Example, OnRow, SplitInfo, Turn
+from tunekit.model import Example, OnRows, SplitInfo, Turn
 
 _LONGEST = 64  # buckets: more than any row has bits of length
 
@@ -14,10 +14,10 @@ _LONGEST = 64  # buckets: more than any row has bits of length
 class Measure:
     """Counts rows and characters and hashes examples in the order that they are added."""
 
-    def __init__(self, split: str, on_row: OnRow | None = None) -> None:
+    def __init__(self, split: str, on_rows: OnRows | None = None) -> None:
         self.rows = 0
         self._split = split
-        self._on_row = on_row
+        self._on_rows = on_rows
         self._characters = 0
         self._tokens = self._prompt_tokens = self._size_bytes = 0
         self._buckets = [0] * _LONGEST
@@ -46,10 +46,8 @@ class Measure:
         self._tokens += sum(all_tokens)
         self._prompt_tokens += sum([(len(example.prompt) + 2) >> 2 for example in examples])
         self._size_bytes += characters + _more_bytes(examples, written)
-        if self._on_row:
-            for example, line, tokens in zip(examples, lines, all_tokens, strict=True):
-                row_hash = hashlib.blake2b(line, digest_size=8).digest()
-                self._on_row(self._split, row_hash, tokens, example)
+        if self._on_rows:
+            self._on_rows(self._split, lines, all_tokens, examples)
 
     def info(self) -> SplitInfo:
         used = max((place for place, rows in enumerate(self._buckets, 1) if rows), default=0)

@@ -8,26 +8,44 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice, pairwise
 from operator import lt
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from tunekit.dataset.assign import grouped, stratified
 from tunekit.dataset.checks import column_problems, parsed_prompt, spec_problems
 from tunekit.dataset.expression import Filter, Unorderable, parse_filter
 from tunekit.dataset.opening import open_source
-from tunekit.dataset.rows import BadRow, Renderer, renderer, text_of
+from tunekit.dataset.rows import (
+    BadRow,
+    ManyRenderer,
+    PlainRowsOnly,
+    Renderer,
+    fast_renderer,
+    renderer,
+    text_of,
+)
 from tunekit.dataset.sources import BadSource, Reader, Row
 from tunekit.dataset.spill import reordered
 from tunekit.dataset.split import cut, is_shares, shortage, shuffled
 from tunekit.errors import DataError, SpecError
 from tunekit.model import DatasetSpec, Example, Experiment, Location, Problem, Turn, placed
 
-Pair = tuple[Example, Mapping[str, Any]]
+# How many rows are rendered at once: more take longer, for memory is then fetched and given back.
+BATCH_ROWS = 32
+
+
+class Batch(NamedTuple):
+    """Some rows of one split in order: rendered, and as the source has them."""
+
+    split: str
+    examples: list[Example]
+    rows: list[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,7 @@ class Pipeline:
     experiment: Experiment
     reader: Reader
     render: Renderer
+    render_many: ManyRenderer | None
 
     @classmethod
     def of(cls, experiment: Experiment, *, root: Path) -> Pipeline:
@@ -49,7 +68,9 @@ class Pipeline:
         reader = open_source(experiment, root=root)
         if problems := column_problems(experiment, reader):
             raise DataError("\n".join(map(str, problems)))
-        return cls(experiment, reader, renderer(experiment, parsed_prompt(experiment)[0]))
+        template = parsed_prompt(experiment)[0]
+        fast = fast_renderer(experiment, template)
+        return cls(experiment, reader, renderer(experiment, template), fast)
 
     def splits(self) -> dict[str, Sequence[int]]:
         """Return the numbers of each split's rows, in their order; DataError if rows are too few.
@@ -74,22 +95,45 @@ class Pipeline:
         if problem := shortage(self._spec.split, available, self.reader.name):
             raise _located(problem, self.experiment.at("dataset.split"))
 
-    def pairs(self, splits: Sequence[Sequence[int]], *, with_rows: bool) -> Iterator[Pair]:
+    def batches(
+        self, splits: Mapping[str, Sequence[int]], *, with_rows: bool = False
+    ) -> Iterator[Batch]:
         """Yield the examples of splits, one split after the other, as far as the source has them.
 
-        Each comes with its source's row, or an empty mapping. DataError at the first bad row.
+        Where `with_rows` is false, a batch may have none of the source's. DataError at the first
+        bad row, not before the batches ahead of it.
         """
-        if numbers := _one_range(splits):
-            return self._pairs(islice(self._kept(), numbers.start, numbers.stop))
-        order = splits[0] if len(splits) == 1 else list(chain.from_iterable(splits))
+        order = _one_order(list(splits.values()))
+        if isinstance(order, range):
+            return self._in_order(islice(self._kept(), order.start, order.stop), splits)
         if all(map(lt, order, islice(order, 1, None))):
-            return self._pairs(_picked(self._kept(), order))
+            return self._in_order(_picked(self._kept(), order), splits)
+        return self._reordered(order, splits, with_rows=with_rows)
+
+    def _in_order(
+        self, rows: Iterator[Row], splits: Mapping[str, Sequence[int]]
+    ) -> Iterator[Batch]:
+        for split, part in splits.items():
+            for some in batched(islice(rows, len(part)), BATCH_ROWS):
+                yield Batch(split, self._examples(some), [values for _, values, _ in some])
+
+    def _reordered(
+        self, order: Sequence[int], splits: Mapping[str, Sequence[int]], *, with_rows: bool
+    ) -> Iterator[Batch]:
         wanted = bytearray(max(order) + 1)
         for number in order:
             wanted[number] = True
-        found = zip(self._kept(), wanted, strict=False)
-        pairs = (self._plain_pair(row, with_rows=with_rows) if use else None for row, use in found)
-        return map(_as_pair, reordered(pairs, order))
+        stored = reordered(self._stored(wanted, with_rows=with_rows), order)
+        for split, part in splits.items():
+            for some in batched(islice(stored, len(part)), BATCH_ROWS):
+                yield Batch(split, [_restored(fields) for fields, _ in some], [r for _, r in some])
+
+    def _stored(self, wanted: bytearray, *, with_rows: bool) -> Iterator[Any]:
+        """Yield each row's example as plain tuples, quicker to store; None of unwanted rows."""
+        for some in batched(zip(self._kept(), wanted, strict=False), BATCH_ROWS):
+            examples = iter(self._examples([row for row, use in some if use]))
+            for row, use in some:
+                yield (_plain(next(examples)), row.values if with_rows else {}) if use else None
 
     def place(self, line: int) -> Location:
         """Return where a row is that was read."""
@@ -180,37 +224,49 @@ class Pipeline:
         except BadRow as bad:
             raise bad.at(self.place(row.line)) from None
 
-    def _pairs(self, rows: Iterator[Row]) -> Iterator[Pair]:
-        render = self.render
-        for row in rows:
-            try:
-                example = render(row)
-            except BadRow as bad:
-                raise bad.at(self.place(row.line)) from None
-            yield example, row.values
-
-    def _plain_pair(self, row: Row, *, with_rows: bool) -> tuple[Any, ...]:
-        """Return a pair as plain tuples, which are stored in less time."""
-        example = self._example(row)
-        turns = tuple([tuple(turn) for turn in example.turns])
-        return (*example[:5], turns, example.raw), row.values if with_rows else {}
+    def _examples(self, rows: Sequence[Row]) -> list[Example]:
+        if self.render_many:
+            with suppress(PlainRowsOnly):
+                return self.render_many(rows)
+        return [self._example(row) for row in rows]
 
 
-def _as_pair(stored: Any) -> Pair:
-    fields, values = stored
+T = TypeVar("T")
+
+
+def batched(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of `size` items, the last one shorter; what ends `items` is raised after it."""
+    while True:
+        batch: list[T] = []
+        try:
+            batch.extend(islice(items, size))
+        except Exception:
+            if batch:  # `extend` keeps what came before
+                yield batch
+            raise
+        if not batch:
+            return
+        yield batch
+
+
+def _plain(example: Example) -> tuple[Any, ...]:
+    return (*example[:5], tuple([tuple(turn) for turn in example.turns]), example.raw)
+
+
+def _restored(fields: Any) -> Example:
     example = Example(*fields)
     if example.turns:
         example = example._replace(turns=tuple(Turn(*turn) for turn in example.turns))
-    return example, values
+    return example
 
 
-def _one_range(splits: Sequence[Sequence[int]]) -> range | None:
-    """Return the numbers of splits that follow each other without a gap; None for others."""
+def _one_order(splits: Sequence[Sequence[int]]) -> Sequence[int]:
+    """Return the numbers of all splits: a range if they follow each other without a gap."""
     ranges = [part for part in splits if isinstance(part, range)]
     follows = all(one.stop == other.start for one, other in pairwise(ranges))
-    if len(ranges) < len(splits) or not follows:
-        return None
-    return range(ranges[0].start, ranges[-1].stop)
+    if len(ranges) == len(splits) and follows:
+        return range(ranges[0].start, ranges[-1].stop)
+    return splits[0] if len(splits) == 1 else array("Q", chain.from_iterable(splits))
 
 
 def _picked(rows: Iterator[Row], numbers: Sequence[int]) -> Iterator[Row]:

@@ -21,7 +21,7 @@ from tunekit.model import (
     Experiment,
     Finding,
     Location,
-    OnRow,
+    OnRows,
     PreparedDataset,
     Problem,
     RowCheck,
@@ -73,17 +73,17 @@ def prepare(
     *,
     root: Path,
     preflight: RowCheck | None = None,
-    on_row: OnRow | None = None,
+    on_rows: OnRows | None = None,
 ) -> PreparedDataset:
     """Read, render and split the whole data set once; holds digests, not rows.
 
     Past the head of the source, rows that no split uses are not looked at. Ready-made objects are
-    read whole and checked. Every used row is shown to `preflight` and told to `on_row`. DataError
+    read whole and checked. Every used row is shown to `preflight` and told to `on_rows`. DataError
     names the file and line of a bad row; SpecError if `dataset` is wrong as written.
     """
     is_ready_made = bool(experiment.dataset.source.objects())
     measured = _measured_objects if is_ready_made else _rendered
-    splits, files = measured(experiment, root, _Audience(preflight, on_row))
+    splits, files = measured(experiment, root, _Audience(preflight, on_rows))
     return _prepared(
         experiment,
         root,
@@ -93,10 +93,6 @@ def prepare(
     )
 
 
-# How many rows are measured at once.
-_BATCH_ROWS = 32
-
-
 _Measured = tuple[dict[str, SplitInfo], Files]
 
 
@@ -104,7 +100,7 @@ class _Audience(NamedTuple):
     """Who is told of every row while a data set is prepared."""
 
     preflight: RowCheck | None
-    on_row: OnRow | None
+    on_rows: OnRows | None
 
 
 def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> _Measured:
@@ -114,39 +110,32 @@ def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> _Measu
 
     pipeline = Pipeline.of(experiment, root=root)
     splits = pipeline.splits()
-    preflight, on_row = audience
-    pairs = pipeline.pairs(list(splits.values()), with_rows=preflight is not None)
-    found: dict[str, SplitInfo] = {}
-    before = 0
-    for name, part in splits.items():
-        measured = Measure(name, on_row)
-        see = preflight.see if preflight else None
-        rows = islice(pairs, len(part))
-        while batch := list(islice(rows, _BATCH_ROWS)):
-            measured.add([example for example, _ in batch])
-            if see:
-                for example, values in batch:
-                    see(name, example, values)
-        found[name] = measured.info()
-        before += measured.rows
-        if measured.rows < len(part):
-            # The source ended early, so the number of rows is known by now.
-            pipeline.refuse_shortage(before)
-            raise DataError(f"{pipeline.reader.name}: changed while it was read; try again")
-    return found, pipeline.reader.files()
+    preflight, on_rows = audience
+    measured = {name: Measure(name, on_rows) for name in splits}
+    for split, examples, rows in pipeline.batches(splits, with_rows=preflight is not None):
+        measured[split].add(examples)
+        if preflight:
+            preflight.see(split, examples, rows)
+    if any(measured[name].rows < len(part) for name, part in splits.items()):
+        # The source ended early, so the number of rows is known by now.
+        pipeline.refuse_shortage(sum(one.rows for one in measured.values()))
+        raise DataError(f"{pipeline.reader.name}: changed while it was read; try again")
+    return {name: one.info() for name, one in measured.items()}, pipeline.reader.files()
 
 
 def _measured_objects(experiment: Experiment, _: Path, audience: _Audience) -> _Measured:
     from tunekit.dataset.fastjson import loads
     from tunekit.dataset.measure import Measure
+    from tunekit.dataset.pipeline import BATCH_ROWS, batched
 
     found: dict[str, SplitInfo] = {}
     for split, uri in experiment.dataset.source.objects().items():
-        measured = Measure(split, audience.on_row)
-        for example in _ready_made(experiment, split):
-            measured.add([example])
+        measured = Measure(split, audience.on_rows)
+        for examples in batched(_ready_made(experiment, split), BATCH_ROWS):
+            measured.add(examples)
             if audience.preflight:
-                audience.preflight.see(split, example, loads(example.raw or b""))
+                rows = [loads(example.raw or b"") for example in examples]
+                audience.preflight.see(split, examples, rows)
         found[split] = measured.info()
         if not measured.rows:
             fact = "no rows"
@@ -234,7 +223,7 @@ def preview(
     if split not in splits:
         raise _no_such_split(split, splits)
     wanted = splits[split][: max(rows, 0)]
-    return [example for example, _ in pipeline.pairs([wanted], with_rows=False)]
+    return [one for batch in pipeline.batches({split: wanted}) for one in batch.examples]
 
 
 def _read(
@@ -251,9 +240,9 @@ def _checked(experiment: Experiment, root: Path, split: str, info: SplitInfo) ->
 
     measured = Measure(split)
     try:
-        for example in _again(experiment, root, split):
-            measured.add([example])
-            yield example
+        for examples in _again(experiment, root, split):
+            measured.add(examples)
+            yield from examples
     except OutOfReach:
         raise
     except DataError as error:
@@ -264,15 +253,15 @@ def _checked(experiment: Experiment, root: Path, split: str, info: SplitInfo) ->
         raise _changed(experiment, f"split {split} is no longer what was planned")
 
 
-def _again(experiment: Experiment, root: Path, split: str) -> Iterator[Example]:
-    if experiment.dataset.source.objects():
-        yield from _ready_made(experiment, split)
-        return
-    from tunekit.dataset.pipeline import Pipeline
+def _again(experiment: Experiment, root: Path, split: str) -> Iterator[list[Example]]:
+    from tunekit.dataset.pipeline import BATCH_ROWS, Pipeline, batched
 
+    if experiment.dataset.source.objects():
+        yield from batched(_ready_made(experiment, split), BATCH_ROWS)
+        return
     pipeline = Pipeline.of(experiment, root=root)
-    for example, _ in pipeline.pairs([pipeline.splits()[split]], with_rows=False):
-        yield example
+    for batch in pipeline.batches({split: pipeline.splits()[split]}):
+        yield batch.examples
 
 
 def _changed(experiment: Experiment, detail: str) -> StalePlan:

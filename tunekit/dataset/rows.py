@@ -6,8 +6,7 @@ A message names the file and the line, never what the row holds.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from operator import itemgetter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tunekit.dataset.checks import answers_of
@@ -32,7 +31,13 @@ _ROLES = {
 }
 _SHAPE = 'write a list of {"role": "user", "content": "..."}'
 
+# From one row, and from some in their order.
 Renderer = Callable[[Row], Example]
+ManyRenderer = Callable[[Sequence[Row]], list[Example]]
+
+
+class PlainRowsOnly(Exception):
+    """Among rows to render is one that is not the plain kind; it may be good."""
 
 
 class BadRow(Exception):
@@ -52,10 +57,57 @@ def renderer(experiment: Experiment, template: Template) -> Renderer:
     spec = experiment.dataset
     if spec.ready_made is not None:
         return _ready_made(experiment.tuning.method)
-    answers = [spec.columns[name] for name in answers_of(experiment) if name in spec.columns]
+    answers = _answers(experiment)
     if spec.messages is not None:
         return _chat(spec.messages, answers)
     return _tabular(template, spec.columns, answers)
+
+
+def fast_renderer(experiment: Experiment, template: Template) -> ManyRenderer | None:
+    """Return what makes the examples of rows in half of `renderer`'s time, if there is a way.
+
+    It raises PlainRowsOnly where a row needs a closer look.
+    """
+    spec = experiment.dataset
+    if spec.ready_made is not None or spec.messages is not None:
+        return None
+    answers, names = _answers(experiment), [spec.columns[name] for name in template.names]
+    # What most data sets are: one text in, one text out.
+    if len(names) != 1 or len(answers) != 1 or spec.columns.get(INPUT, names[0]) != names[0]:
+        return None
+    return _one_to_one(template, names[0], answers[0])
+
+
+def _answers(experiment: Experiment) -> list[str]:
+    columns = experiment.dataset.columns
+    return [columns[name] for name in answers_of(experiment) if name in columns]
+
+
+def _one_to_one(template: Template, question: str, answer: str) -> ManyRenderer:
+    new, (before, after) = tuple.__new__, template.literals
+
+    def render(rows: Sequence[Row]) -> list[Example]:
+        try:
+            texts = [values[question] for _, values, _ in rows]
+            answers = [values[answer] for _, values, _ in rows]
+        except KeyError:
+            raise PlainRowsOnly from None
+        if {*map(type, texts), *map(type, answers)} - {str}:
+            raise PlainRowsOnly
+        prompts = [f"{before}{text}{after}" for text in texts]
+        try:
+            # Refuses half surrogate pairs, and keeps the UTF-8 for who encodes the text next.
+            for found in (prompts, answers):
+                if wide := [text for text in found if not text.isascii()]:
+                    dumps(wide)
+        except TypeError:
+            raise PlainRowsOnly from None
+        return [
+            new(Example, (prompt, response, text, row[0], None, (), None))
+            for prompt, response, text, row in zip(prompts, answers, texts, rows, strict=True)
+        ]
+
+    return render
 
 
 def _tabular(template: Template, columns: Mapping[str, str], answers: list[str]) -> Renderer:
@@ -65,10 +117,9 @@ def _tabular(template: Template, columns: Mapping[str, str], answers: list[str])
     # `source` is what the prompt's one placeholder holds, where there is no `input`.
     has_source = INPUT in columns or len(set(template.names)) == 1
     at_source = -1 if INPUT in columns else 0
-    fetch = itemgetter(*used)
     fill = template.fill
 
-    def careful(row: Row) -> Example:
+    def render(row: Row) -> Example:
         texts = tuple([text_of(row.values, column) for column in used])
         prompt, response = fill(texts[:width]), texts[width]
         rejected = texts[width + 1] if has_rejected else None
@@ -76,27 +127,6 @@ def _tabular(template: Template, columns: Mapping[str, str], answers: list[str])
             raise _same(*answers)
         source = texts[at_source] if has_source else prompt
         return Example(prompt, response, source, row.line, rejected)
-
-    if used != [names[0], answers[0], names[0]] and used != [names[0], answers[0]]:
-        return careful
-    new, (before, after) = tuple.__new__, template.literals
-
-    def render(row: Row) -> Example:
-        """Do the same in half the time for what most rows are: one text in, one text out."""
-        line, values, _ = row
-        try:
-            text, response, *_ = fetch(values)
-            prompt = "".join((before, text, after))
-            if type(response) is str:
-                # Refuses half surrogate pairs, and keeps the UTF-8 for who encodes the text next.
-                if not prompt.isascii():
-                    dumps(prompt)
-                if not response.isascii():
-                    dumps(response)
-                return new(Example, (prompt, response, text, line, None, (), None))
-        except (KeyError, TypeError):
-            pass
-        return careful(row)
 
     return render
 
@@ -161,7 +191,7 @@ def _turns(values: Mapping[str, Any], column: str) -> list[Turn]:
 
 def _ready_made(method: str) -> Renderer:
     def render(row: Row) -> Example:
-        raw = dumps(row.values) if row.raw is None else row.raw
+        raw = dumps(row.values) if row.raw is None else row.raw.rstrip(b"\r\n")
         try:
             return example_from(row.values, row.line, method=method)._replace(raw=raw)
         except Misfit as misfit:

@@ -26,8 +26,9 @@ HEAD_ROWS = 20
 class Row(NamedTuple):
     """One record of a source; `line` counts from 1 and is where the record starts.
 
-    `raw` is the line itself, without its end, where a record is one of JSON. In a table that has no
-    lines, `line` is the record's number. Where a source is many files, it counts through them all.
+    `raw` is the line itself, perhaps with its end, where a record is one of JSON. In a table that
+    has no lines, `line` is the record's number. Where a source is many files, it counts through
+    them all.
     """
 
     line: int

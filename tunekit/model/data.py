@@ -55,16 +55,18 @@ class SplitInfo:
     size_bytes: int = 0
 
 
-# Told of every rendered row, in order: its split, an 8-byte hash of its bytes, estimated tokens,
-# and the row itself.
-OnRow = Callable[[str, bytes, int, Example], None]
+# Told of every rendered row, some of one split at a time, in order: the split, the rows' bytes as
+# they are hashed, their estimated tokens, and the rows themselves.
+OnRows = Callable[[str, Sequence[bytes], Sequence[int], Sequence[Example]], None]
 
 
 class RowCheck(Protocol):
     """What looks at every row while it is rendered; a preflight is one."""
 
-    def see(self, split: str, example: Example, raw: Mapping[str, Any]) -> None:
-        """Take in one row: as it is sent, and as the source has it."""
+    def see(
+        self, split: str, examples: Sequence[Example], raws: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Take in some rows of one split: as they are sent, and as the source has them."""
 
 
 @dataclass(frozen=True, slots=True)

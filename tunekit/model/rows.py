@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -57,43 +57,34 @@ class RowIndex:
 
 
 class RowRecorder:
-    """Makes the index of each split while a data set is prepared, which calls its `on_row`.
-
-    That is for every row, so it does little: columns grow as bytes and become arrays at the end.
-    """
+    """Makes the index of each split while a data set is prepared, which calls its `on_rows`."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, _Columns] = {}
-        self._split = ""
-        self._now = _Columns()
+        self._splits: dict[str, RowIndex] = {}
 
-    def on_row(self, split: str, row_hash: bytes, tokens: int, example: Example) -> None:
-        """Take in a row, its hash of 8 bytes and its length."""
-        if split != self._split:
-            self._split, self._now = split, self._columns.setdefault(split, _Columns())
-        now = self._now
-        text = example.source.encode("utf-8", "surrogatepass")
-        now.hashes += row_hash
-        now.keys += blake2b(text, digest_size=8).digest()
-        now.tokens.append(tokens if tokens < _MOST_COUNT else _MOST_COUNT)
-        now.lines.append(example.line if 0 < example.line < _MOST_COUNT else 0)
+    def on_rows(
+        self,
+        split: str,
+        lines: Sequence[bytes],
+        tokens: Sequence[int],
+        examples: Sequence[Example],
+    ) -> None:
+        """Take in rows by their bytes, and their lengths."""
+        now = self._splits.setdefault(split, RowIndex())
+        texts = [example.source.encode("utf-8", "surrogatepass") for example in examples]
+        now.hashes.extend(_array(_HASH, _hashes(lines)))
+        now.keys.extend(_array(_HASH, _hashes(texts)))
+        now.tokens.extend([min(count, _MOST_COUNT) for count in tokens])
+        now.lines.extend([e.line if 0 < e.line < _MOST_COUNT else 0 for e in examples])
 
     def splits(self) -> dict[str, RowIndex]:
         """Return the index of each split that had a row."""
-        return {
-            split: RowIndex(
-                _array(_HASH, found.hashes), _array(_HASH, found.keys), found.tokens, found.lines
-            )
-            for split, found in self._columns.items()
-        }
+        return self._splits
 
 
-@dataclass(slots=True)
-class _Columns:
-    hashes: bytearray = field(default_factory=bytearray)
-    keys: bytearray = field(default_factory=bytearray)
-    tokens: array[int] = field(default_factory=lambda: array(_COUNT))
-    lines: array[int] = field(default_factory=lambda: array(_COUNT))
+def _hashes(texts: Sequence[bytes]) -> bytes:
+    """Return 8 bytes of each text, side by side."""
+    return b"".join([blake2b(text, digest_size=8).digest() for text in texts])
 
 
 def _steps(lines: array[int]) -> array[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,18 @@ from tunekit.dataset.preflight.repeats import Repeats
 from tunekit.dataset.preflight.texts import Characters, Placeholders
 from tunekit.dataset.preflight.values import Blanks, Types
 from tunekit.dataset.prepared import prepare
-from tunekit.model import Example, Experiment, Finding, Location, OnRow, PreparedDataset
+from tunekit.model import Example, Experiment, Finding, Location, OnRows, PreparedDataset
 
 # Checks take so many rows at a time: most look at all of them in one call.
 _BATCH_ROWS = 1024
 
 
 def prepare_checked(
-    experiment: Experiment, *, root: Path, on_row: OnRow | None = None
+    experiment: Experiment, *, root: Path, on_rows: OnRows | None = None
 ) -> PreparedDataset:
     """Prepare a data set as `prepare` does, with what a preflight finds on the way."""
     preflight = Preflight(experiment)
-    made = prepare(experiment, root=root, preflight=preflight, on_row=on_row)
+    made = prepare(experiment, root=root, preflight=preflight, on_rows=on_rows)
     return replace(made, findings=tuple(preflight.findings(made.place)))
 
 
@@ -61,13 +61,15 @@ class Preflight:
         self._examples: list[Example] = []
         self._raws: list[Mapping[str, Any]] = []
 
-    def see(self, split: str, example: Example, raw: Mapping[str, Any]) -> None:
-        """Take in one row: as it is sent, and as the source has it."""
-        if split != self._split or len(self._examples) == _BATCH_ROWS:
+    def see(
+        self, split: str, examples: Sequence[Example], raws: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Take in some rows of one split: as they are sent, and as the source has them."""
+        if split != self._split or len(self._examples) >= _BATCH_ROWS:
             self._flush()
             self._split = split
-        self._examples.append(example)
-        self._raws.append(raw)
+        self._examples += examples
+        self._raws += raws
 
     def findings(self, place: Callable[[str, int], Location]) -> list[Finding]:
         """Return what was found, errors first; call it once, after the last row.
