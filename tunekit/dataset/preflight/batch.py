@@ -32,10 +32,27 @@ class Batch:
     raws: Sequence[Mapping[str, Any]]
 
     @cached_property
-    def parts(self) -> list[tuple[str, Sequence[str], str]]:
-        """Return name, texts and joined texts of inputs and answers: one search looks at all."""
-        named = [("prompt", self.inputs), ("answer", self.responses), ("answer", self.rejected)]
-        return [(name, texts, "\n".join(texts)) for name, texts in named if texts]
+    def source_bytes(self) -> list[bytes]:
+        """Return the sources as UTF-8."""
+        return list(map(str.encode, self.sources))
+
+    @cached_property
+    def response_bytes(self) -> list[bytes]:
+        """Return the answers as UTF-8."""
+        return list(map(str.encode, self.responses))
+
+    @cached_property
+    def parts(self) -> list[tuple[str, Sequence[str], bytes]]:
+        """Return name, texts and joined UTF-8 of inputs and answers: one search looks at all."""
+        is_source = self.inputs is self.sources
+        inputs = self.source_bytes if is_source else list(map(str.encode, self.inputs))
+        found = [
+            ("prompt", self.inputs, b"\n".join(inputs)),
+            ("answer", self.responses, b"\n".join(self.response_bytes)),
+        ]
+        if self.rejected:
+            found.append(("answer", self.rejected, "\n".join(self.rejected).encode()))
+        return found
 
 
 class Check(Protocol):

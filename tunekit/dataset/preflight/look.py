@@ -16,6 +16,7 @@ from tunekit.dataset.preflight.repeats import Repeats
 from tunekit.dataset.preflight.texts import Characters, Placeholders
 from tunekit.dataset.preflight.values import Blanks, Types
 from tunekit.dataset.prepared import prepare
+from tunekit.dataset.rows import INPUT
 from tunekit.model import Example, Experiment, Finding, Location, OnRows, PreparedDataset
 
 # Checks take so many rows at a time: most look at all of them in one call.
@@ -44,6 +45,9 @@ class Preflight:
         answers = [spec.columns[name] for name in named if name in spec.columns]
         literals = template.literals if template else ("",)
         self._edges = (len(literals[0]), len(literals[-1])) if template else None
+        # Of a prompt with one placeholder, what is between its ends is that one's text.
+        input_column = spec.columns.get(INPUT, *used[:1]) if len(used) == 1 else None
+        self._is_one = bool(template) and len(literals) == 2 and used == [input_column]
         repeats = Repeats(has_pairs=experiment.tuning.method == "preference")
         self._checks: list[Check] = [
             Blanks(used),
@@ -85,25 +89,24 @@ class Preflight:
         if not self._examples:
             return
         examples = self._examples
-        prompts = [example.prompt for example in examples]
-        sources = [example.source for example in examples]
-        filled = self._filled_in(prompts)
+        prompts, responses, sources, lines, rejected, *_ = zip(*examples, strict=True)
+        filled = sources if self._is_one else self._filled_in(prompts)
         batch = Batch(
             split=self._split,
-            lines=[example.line for example in examples],
+            lines=lines,
             prompts=prompts,
             inputs=filled or prompts,
             texts=filled or sources,
             sources=sources,
-            responses=[example.response for example in examples],
-            rejected=[e.rejected for e in examples if e.rejected is not None],
+            responses=responses,
+            rejected=[text for text in rejected if text is not None],
             raws=self._raws,
         )
         for check in self._checks:
             check.take(batch, self._tally)
         self._examples, self._raws = [], []
 
-    def _filled_in(self, prompts: list[str]) -> list[str]:
+    def _filled_in(self, prompts: Sequence[str]) -> Sequence[str]:
         """Return prompts without the template's two ends; none where rows are ready-made."""
         if self._edges is None:
             return []

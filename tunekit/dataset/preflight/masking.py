@@ -32,9 +32,11 @@ _GAP = b" " * _WINDOW
 # No word begins with these bytes.
 _EMAIL, _NUMBER, _URL = 1, 2, 3
 _MOST_PENDING = 1 << 17
-# By octet, whether it is of a word: letters, digits, _, ' and all beyond ASCII.
-_WORD_OCTETS = bytes(
-    chr(octet).isalnum() or octet in b"_'" if octet < 128 else 1 for octet in range(256)
+# What may begin with an octet: a capitalised word, a number, a letter beyond ASCII.
+_CAPITAL, _DIGIT, _WIDE = 1, 2, 3
+_STARTS = bytes(
+    octet > 127 or 65 <= octet <= 90 or 48 <= octet <= 57  # capitals and digits
+    for octet in range(256)
 )
 
 
@@ -70,7 +72,7 @@ class Masking:
     def _count(self, batch: Batch) -> None:
         import numpy as np
 
-        before, after = words_of(batch.sources), words_of(batch.responses)
+        before, after = words_of(batch.source_bytes), words_of(batch.response_bytes)
         place = SPLITS.index(batch.split) << 56
         lines = np.array(batch.lines, dtype=np.int64) | place
         self._inputs.add(before.keys, lines[before.rows])
@@ -163,30 +165,33 @@ def _summary(keys: NDArray[Any], places: NDArray[Any], weights: NDArray[Any]) ->
     return _Summary(keys[starts], totals, firsts)
 
 
-def words_of(texts: Sequence[str]) -> _Words:
-    """Return the capitalised words of texts by their first bytes, and the kinds of their values."""
+def words_of(raws: Sequence[bytes]) -> _Words:
+    """Return the capitalised words of texts by their first bytes, and the kinds of their values.
+
+    The texts are UTF-8.
+    """
     import numpy as np
 
-    raws = [text.encode() for text in texts]
     data = b"".join((_GAP, _GAP.join(raws), _GAP, _GAP))
     octets = np.frombuffer(data, dtype=np.uint8)
     lengths = np.fromiter(map(len, raws), dtype=np.int64, count=len(raws))
     starts = _WINDOW + np.concatenate(([0], np.cumsum(lengths[:-1] + _WINDOW)))
-    is_word = np.frombuffer(data.translate(_WORD_OCTETS), dtype=bool)
-    edges = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
-    begins, ends = edges[::2], edges[1::2]  # the gap at both ends is of no word
-    kind, sizes = _kinds()[octets[begins]], ends - begins
+    # Few octets begin what is looked for: only of those, and where no word goes on, more is asked.
+    begins = np.flatnonzero(np.frombuffer(data.translate(_STARTS), dtype=bool))
+    begins = begins[~_of_word()[octets[begins - 1]]]  # the gap at both ends is of no word
+    kind = _kinds()[octets[begins]]
     if not data.isascii():
-        kind = np.where(kind == 3, _wide_capitals(octets, begins), kind)
+        kind = np.where(kind == _WIDE, _wide_capitals(octets, begins), kind)
+    sizes = _sizes(octets, begins)
     # What stands between brackets is a mask; any word may begin a sentence or a row.
-    is_name = (kind == 1) & (sizes >= _SHORTEST_WORD) & ~_openers()[octets[begins - 1]]
+    is_name = (kind == _CAPITAL) & (sizes >= _SHORTEST_WORD) & ~_openers()[octets[begins - 1]]
     is_name &= (octets[begins - 1] != ord(" ")) | ~_sentence_ends()[octets[begins - 2]]
     names = begins[is_name]
     windows = np.ndarray((len(data) - _WINDOW,), dtype="<u8", buffer=data, strides=(1,))[names]
-    keep = np.minimum(sizes[is_name], _WINDOW).astype(np.uint64)
+    keep = sizes[is_name].astype(np.uint64)
     keys = windows & (np.uint64(2**64 - 1) >> (np.uint64(64) - keep * np.uint64(8)))
     places, found = [names], [keys]
-    numbers = begins[(kind == 2) & (sizes >= _SHORTEST_NUMBER)]
+    numbers = begins[(kind == _DIGIT) & (sizes >= _SHORTEST_NUMBER)]
     for at, key in (
         (numbers, _NUMBER),
         (_all(octets, data, b"@"), _EMAIL),
@@ -197,6 +202,18 @@ def words_of(texts: Sequence[str]) -> _Words:
             found.append(np.full(len(at), key, dtype=np.uint64))
     rows = np.searchsorted(starts, np.concatenate(places), side="right") - 1
     return _Words(rows, np.concatenate(found))
+
+
+def _sizes(octets: NDArray[Any], begins: NDArray[Any]) -> NDArray[Any]:
+    """Return how many octets the words have that begin there, `_WINDOW` for more."""
+    import numpy as np
+
+    sizes = np.ones(len(begins), dtype=np.int64)
+    goes_on = np.arange(len(begins))
+    for offset in range(1, _WINDOW):
+        goes_on = goes_on[_of_word()[octets[begins[goes_on] + offset]]]
+        sizes[goes_on] += 1
+    return sizes
 
 
 def _all(octets: NDArray[Any], data: bytes, text: bytes) -> NDArray[Any]:
@@ -225,12 +242,21 @@ def _wide_capitals(octets: NDArray[Any], begins: NDArray[Any]) -> NDArray[Any]:
 
 @cache
 def _kinds() -> NDArray[Any]:
-    """Return by octet what begins with it: 1 a capital, 2 a digit, 3 a letter beyond ASCII."""
+    """Return by octet what begins with it, 0 if nothing."""
     import numpy as np
 
     table = np.zeros(256, dtype=np.uint8)
-    table[65:91], table[48:58], table[128:] = 1, 2, 3
+    table[65:91], table[48:58], table[128:] = _CAPITAL, _DIGIT, _WIDE
     return table
+
+
+@cache
+def _of_word() -> NDArray[Any]:
+    """Return by octet whether it is of a word: letters, digits, _, ' and all beyond ASCII."""
+    import numpy as np
+
+    table = [octet > 127 or chr(octet).isalnum() or octet in b"_'" for octet in range(256)]
+    return np.array(table)
 
 
 @cache

@@ -8,8 +8,13 @@ from itertools import compress
 
 from tunekit.dataset.preflight.batch import Batch, Tally
 
-# C0 without tab, line feed and carriage return, and DEL.
-_CONTROL_BYTES = bytes([*range(9), 11, 12, *range(14, 32), 127])
+# By octet: those of ASCII become spaces, but for C0 without tab, line feed and carriage return,
+# which becomes one of them, and DEL.
+_SOME_CONTROL, _DEL = b"\1", b"\x7f"
+_UNCOMMON_OCTETS = bytes(
+    octet if octet > 126 else 1 if octet < 32 and octet not in b"\t\n\r" else 32
+    for octet in range(256)
+)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _REPLACEMENT = "\ufffd"
 # No width and no meaning between words. Joiners and marks of direction stay: emoji, Persian and
@@ -28,6 +33,7 @@ _SUSPECT = re.compile(
 _HTML = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,5}|#x[0-9a-fA-F]{2,4});")
 _SLOTS = re.compile(r"\{\{\s*(\w+)\s*\}\}|\$\{(\w+)\}|\{(\w+)\}|%\((\w+)\)s|<%=\s*(\w+)")
 _HAS_SLOT = ("{", "%")
+_MAY_HAVE_SLOT = (b"{", b"%")
 
 
 class Characters:
@@ -41,22 +47,22 @@ class Characters:
         pass
 
 
-def _look(batch: Batch, name: str, texts: Sequence[str], joined: str, tally: Tally) -> None:
-    # One pass over all rows, in C; single rows only where it shows something.
-    raw = joined.encode()
-    if len(raw.translate(None, _CONTROL_BYTES)) != len(raw):
+def _look(batch: Batch, name: str, texts: Sequence[str], joined: bytes, tally: Tally) -> None:
+    # One pass over all rows, in C; single rows only where it shows something. What is left of it
+    # are runs of characters beyond ASCII, and controls.
+    uncommon = b" ".join({*joined.translate(_UNCOMMON_OCTETS).split()})
+    if _SOME_CONTROL in uncommon or _DEL in uncommon:
         fact = f"with a control character in the {name}"
         lines = _lines(batch, texts, _CONTROL)
         tally.add_many("control-character", batch.split, fact, lines)
-    if "&" in joined and _HTML.search(joined):
+    if b"&" in joined:
         fact = f"with an HTML escape in the {name}"
         tally.add_many("html-escape", batch.split, fact, _lines(batch, texts, _HTML))
-    if not joined.isascii():
+    if uncommon and _SUSPECT.search(uncommon.decode()):
         wide = [not text.isascii() for text in texts]
-        if _SUSPECT.search("\n".join(compress(texts, wide))):
-            for line, text in zip(compress(batch.lines, wide), compress(texts, wide), strict=True):
-                if _SUSPECT.search(text):
-                    _look_wide(batch.split, line, name, text, tally)
+        for line, text in zip(compress(batch.lines, wide), compress(texts, wide), strict=True):
+            if _SUSPECT.search(text):
+                _look_wide(batch.split, line, name, text, tally)
 
 
 def _lines(batch: Batch, texts: Sequence[str], pattern: re.Pattern[str]) -> list[int]:
@@ -95,7 +101,7 @@ class Placeholders:
 
     def take(self, batch: Batch, tally: Tally) -> None:
         for name, texts, joined in batch.parts:
-            if any(mark in joined for mark in _HAS_SLOT):
+            if any(mark in joined for mark in _MAY_HAVE_SLOT):
                 fact = f"with a placeholder in the {name} that was not filled in"
                 for line, text in zip(batch.lines, texts, strict=True):
                     if any(mark in text for mark in _HAS_SLOT) and self._has_slot(text, name):
