@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
+from operator import add
 
 from tunekit.dataset.fastjson import append_newline, dumps
 from tunekit.model import Example, OnRows, SplitInfo, Turn
@@ -25,29 +27,36 @@ class Measure:
 
     def add(self, examples: Sequence[Example]) -> None:
         """Take in examples as their canonical lines; many at once take half the time of each."""
-        lines: list[bytes] = []
-        buckets, all_tokens, characters = self._buckets, [], 0
-        for prompt, response, _, _, rejected, turns, raw in examples:
-            length = len(prompt) + len(response)
-            if rejected is None and not turns and raw is None:
-                line = dumps({"prompt": prompt, "response": response}, option=append_newline)
-            else:
-                line = _canonical(prompt, response, rejected, turns, raw)
-                length += len(rejected or "")
-            lines.append(line)
-            characters += length
-            tokens = (length + 2) >> 2  # `estimated_tokens`, without a call for every row
-            all_tokens.append(tokens)
-            buckets[tokens.bit_length()] += 1
+        if not examples:
+            return
+        prompts, responses, _, _, rejected, turns, raws = zip(*examples, strict=True)
+        is_plain = rejected.count(None) == raws.count(None) == len(raws) and not any(turns)
+        prompt_lengths = list(map(len, prompts))
+        lengths = list(map(add, prompt_lengths, map(len, responses)))
+        if is_plain:
+            lines = [
+                dumps({"prompt": prompt, "response": response}, None, append_newline)
+                for prompt, response in zip(prompts, responses, strict=True)
+            ]
+        else:
+            rows = zip(prompts, responses, rejected, turns, raws, strict=True)
+            lines = [_canonical(*row) for row in rows]
+            lengths = list(map(add, lengths, [len(text or "") for text in rejected]))
+        characters = sum(lengths)
+        # `estimated_tokens`, without a call for every row.
+        tokens = [(length + 2) >> 2 for length in lengths]
+        for bits, count in Counter(map(int.bit_length, tokens)).items():
+            self._buckets[bits] += count
         written = b"".join(lines)
         self._hash.update(written)
         self.rows += len(lines)
         self._characters += characters
-        self._tokens += sum(all_tokens)
-        self._prompt_tokens += sum([(len(example.prompt) + 2) >> 2 for example in examples])
-        self._size_bytes += characters + _more_bytes(examples, written)
+        self._tokens += sum(tokens)
+        self._prompt_tokens += sum([(length + 2) >> 2 for length in prompt_lengths])
+        more = _more_bytes(examples) if raws[0] is not None else _more_than_characters(written)
+        self._size_bytes += characters + more
         if self._on_rows:
-            self._on_rows(self._split, lines, all_tokens, examples)
+            self._on_rows(self._split, lines, tokens, examples)
 
     def info(self) -> SplitInfo:
         used = max((place for place, rows in enumerate(self._buckets, 1) if rows), default=0)
@@ -62,12 +71,13 @@ class Measure:
         )
 
 
-def _more_bytes(examples: Sequence[Example], written: bytes) -> int:
-    """Return how many more bytes than characters the texts have in UTF-8."""
-    if not any(example.raw is not None for example in examples[:1]):
-        # All that is not ASCII in canonical lines is the texts'.
-        return 0 if written.isascii() else len(written) - len(str(written, "utf-8"))
-    # A ready-made line may have its characters escaped.
+def _more_than_characters(lines: bytes) -> int:
+    """Return how many more bytes than characters the texts have: what is not ASCII is theirs."""
+    return 0 if lines.isascii() else len(lines) - len(str(lines, "utf-8"))
+
+
+def _more_bytes(examples: Sequence[Example]) -> int:
+    """Return the same for ready-made lines, which may have characters escaped."""
     texts = (text for e in examples for text in (e.prompt, e.response, e.rejected or ""))
     return sum(len(text.encode("utf-8", "surrogatepass")) - len(text) for text in texts)
 

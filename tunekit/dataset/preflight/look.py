@@ -35,7 +35,8 @@ def prepare_checked(
 class Preflight:
     """Takes rows as they are rendered; holds hashes and counts, no rows but the last thousand."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, checks: Sequence[Check] | None = None) -> None:
+        """Look by all rules, or by those of `checks` only."""
         spec = experiment.dataset
         objects = spec.source.objects()
         is_table = not objects and spec.messages is None and spec.ready_made is None
@@ -49,7 +50,7 @@ class Preflight:
         input_column = spec.columns.get(INPUT, *used[:1]) if len(used) == 1 else None
         self._is_one = bool(template) and len(literals) == 2 and used == [input_column]
         repeats = Repeats(has_pairs=experiment.tuning.method == "preference")
-        self._checks: list[Check] = [
+        every: list[Check] = [
             Blanks(used),
             Types([*used, *(column for column in answers if column not in used)]),
             Characters(),
@@ -59,7 +60,8 @@ class Preflight:
             Masking(),
         ]
         if set(objects or spec.split) != {"train"}:
-            self._checks.append(NearLeaks(repeats.leaked))
+            every.append(NearLeaks(repeats.leaked))
+        self._checks = every if checks is None else checks
         self._tally = Tally()
         self._split = ""
         self._examples: list[Example] = []
