@@ -33,13 +33,15 @@ class JsonLines(FileSource):
             for line, raw in enumerate(file, 1):
                 try:
                     values = quick_loads(raw)
-                    is_plain = float not in map(type, values.values())
+                    for value in values.values():
+                        if type(value) is float:
+                            raise ValueError  # it may be no float in the text
                 except (ValueError, AttributeError):
-                    is_plain = False
-                if is_plain:
-                    yield new(Row, (line, values, raw))
-                elif content := _content(line, raw):
-                    yield new(Row, (line, self._careful(line, content), content))
+                    raw = _content(line, raw)
+                    if not raw:
+                        continue
+                    values = self._careful(line, raw)
+                yield new(Row, (line, values, raw))
 
     def _careful(self, line: int, content: bytes) -> dict[str, Any]:
         from tunekit.dataset.fastjson import loads

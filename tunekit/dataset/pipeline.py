@@ -266,7 +266,7 @@ def _one_order(splits: Sequence[Sequence[int]]) -> Sequence[int]:
     follows = all(one.stop == other.start for one, other in pairwise(ranges))
     if len(ranges) == len(splits) and follows:
         return range(ranges[0].start, ranges[-1].stop)
-    return splits[0] if len(splits) == 1 else array("Q", chain.from_iterable(splits))
+    return splits[0] if len(splits) == 1 else array("I", chain.from_iterable(splits))
 
 
 def _picked(rows: Iterator[Row], numbers: Sequence[int]) -> Iterator[Row]:

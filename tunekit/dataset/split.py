@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping
 
 from tunekit.model import Problem
@@ -80,11 +81,11 @@ def shortage(split: Mapping[str, int | float], available: int, source: str) -> P
     return None
 
 
-def shuffled(count: int, seed: int) -> list[int]:
+def shuffled(count: int, seed: int) -> array[int]:
     """Return row numbers in the order of `seed`: the same for ever for the same arguments."""
     from random import Random
 
-    order = list(range(count))
+    order = array("I", range(count))
     Random(seed).shuffle(order)  # noqa: S311 - an order, not a secret
     return order
 

@@ -7,12 +7,17 @@ two million share a 64-bit hash once in ten million data sets.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Collection
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tunekit.dataset.preflight.batch import Batch, Tally
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Up to so many, a set of them takes less time than to load numpy, and some 40 MB at most.
+_FEW = 1 << 19
 
 SPLITS = ("train", "validation", "test")
 
@@ -41,11 +46,11 @@ class Repeats:
         self._lines[batch.split].extend(batch.lines)
 
     def finish(self, tally: Tally) -> None:
+        if not _has_repeats(self._prompts.values()):
+            return
         import numpy as np
 
         prompts = _joined(self._prompts)
-        if not _has_repeats(prompts):
-            return
         answers, lines = _joined(self._answers), _joined(self._lines)
         sizes = [len(self._lines[split]) for split in SPLITS]
         splits = np.repeat(np.arange(len(SPLITS), dtype=np.int8), sizes)
@@ -75,10 +80,13 @@ def _joined(parts: dict[str, array[int]]) -> NDArray[Any]:
     return np.concatenate([np.frombuffer(parts[split], dtype=np.int64) for split in SPLITS])
 
 
-def _has_repeats(values: NDArray[Any]) -> bool:
+def _has_repeats(parts: Collection[array[int]]) -> bool:
+    count = sum(map(len, parts))
+    if count <= _FEW:
+        return len(set(chain.from_iterable(parts))) < count
     import numpy as np
 
-    ordered = np.sort(values)
+    ordered = np.sort(np.concatenate([np.frombuffer(part, dtype=np.int64) for part in parts]))
     return bool((ordered[1:] == ordered[:-1]).any())
 
 

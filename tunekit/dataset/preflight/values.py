@@ -11,6 +11,7 @@ from tunekit.dataset.preflight.batch import MOST_NAMED, Batch, Tally
 _NULLS = frozenset(
     {"nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "undefined", "#N/A", "\\N"}
 )
+_LONGEST_NULL = max(map(len, _NULLS))
 
 
 class Blanks:
@@ -27,7 +28,7 @@ class Blanks:
                     *("empty-answer", batch.split, "with an empty answer"),
                     (n for n, text in zip(batch.lines, answers, strict=True) if not text.strip()),
                 )
-            if not _NULLS.isdisjoint(answers):
+            if _has_null(answers):
                 tally.add_many(
                     *("null-text", batch.split, "with an answer such as nan or None"),
                     (n for n, text in zip(batch.lines, answers, strict=True) if text in _NULLS),
@@ -44,7 +45,7 @@ class Blanks:
         if not all(map(str.strip, texts)):
             lines = (n for n, text in zip(batch.lines, texts, strict=True) if not text.strip())
             tally.add_many("empty-input", batch.split, "with an empty input", lines)
-        if not _NULLS.isdisjoint(texts):
+        if _has_null(texts):
             lines = (n for n, text in zip(batch.lines, texts, strict=True) if text in _NULLS)
             tally.add_many("null-text", batch.split, "with an input such as nan or None", lines)
 
@@ -57,6 +58,12 @@ class Blanks:
                 for column in blank:
                     fact = f"with an empty column {column!r}"
                     tally.add("empty-value", batch.split, fact, line)
+
+
+def _has_null(texts: Sequence[str]) -> bool:
+    # To look for a text takes its hash; most are longer than any of these.
+    shortest = min(map(len, texts), default=_LONGEST_NULL + 1)
+    return shortest <= _LONGEST_NULL and not _NULLS.isdisjoint(texts)
 
 
 class Types:
