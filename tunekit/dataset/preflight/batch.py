@@ -37,6 +37,11 @@ class Batch:
         return list(map(str.encode, self.sources))
 
     @cached_property
+    def text_bytes(self) -> list[bytes]:
+        """Return the texts as UTF-8."""
+        return self._encoded(self.texts)
+
+    @cached_property
     def response_bytes(self) -> list[bytes]:
         """Return the answers as UTF-8."""
         return list(map(str.encode, self.responses))
@@ -44,15 +49,17 @@ class Batch:
     @cached_property
     def parts(self) -> list[tuple[str, Sequence[str], bytes]]:
         """Return name, texts and joined UTF-8 of inputs and answers: one search looks at all."""
-        is_source = self.inputs is self.sources
-        inputs = self.source_bytes if is_source else list(map(str.encode, self.inputs))
         found = [
-            ("prompt", self.inputs, b"\n".join(inputs)),
+            ("prompt", self.inputs, b"\n".join(self._encoded(self.inputs))),
             ("answer", self.responses, b"\n".join(self.response_bytes)),
         ]
         if self.rejected:
             found.append(("answer", self.rejected, "\n".join(self.rejected).encode()))
         return found
+
+    def _encoded(self, texts: Sequence[str]) -> list[bytes]:
+        # Most often they are the sources too.
+        return self.source_bytes if texts is self.sources else list(map(str.encode, texts))
 
 
 class Check(Protocol):

@@ -44,7 +44,7 @@ class NearLeaks:
         self._leaked = leaked
         self._train = array("I")
         self._ends = array("Q", [0])
-        self._held: list[tuple[Sequence[int], list[str], str, NDArray[Any]]] = []
+        self._held: list[tuple[Sequence[int], list[bytes], str, NDArray[Any]]] = []
         self._is_whole = True
 
     @cached_property
@@ -52,11 +52,13 @@ class NearLeaks:
         return tempfile.TemporaryFile()
 
     def take(self, batch: Batch, tally: Tally) -> None:
-        texts = [text[:_LONGEST].lower() for text in batch.texts]
-        raws = [text.encode() for text in texts]
+        raws = [
+            raw[:_LONGEST].lower() if raw.isascii() else text[:_LONGEST].lower().encode()
+            for text, raw in zip(batch.texts, batch.text_bytes, strict=True)
+        ]
         bands = sketches(raws)
         if batch.split != "train":
-            self._held.append((batch.lines, texts, batch.split, bands))
+            self._held.append((batch.lines, raws, batch.split, bands))
             return
         self._train.frombytes(bands.tobytes())
         end = self._ends[-1]
@@ -81,7 +83,7 @@ class NearLeaks:
             has_rows = np.logical_or.reduce([h > low for h, low in zip(highs, lows, strict=True)])
             known = self._leaked.get(split, set())
             for place in np.flatnonzero(has_rows).tolist():
-                line, text = lines[place], texts[place]
+                line, text = lines[place], texts[place].decode()
                 if line in known or len(text) < _SHORTEST:
                     continue
                 rows: set[int] = set()
