@@ -74,26 +74,38 @@ class NearLeaks:
 
         if not self._held or not self._train or not self._is_whole:
             return
-        train = np.frombuffer(self._train, dtype=np.uint32).reshape(-1, BANDS)
-        orders = [np.argsort(train[:, band]) for band in range(BANDS)]
-        keys = [train[order, band] for band, order in enumerate(orders)]
-        for lines, texts, split, bands in self._held:
-            lows = [np.searchsorted(key, bands[:, b], "left") for b, key in enumerate(keys)]
-            highs = [np.searchsorted(key, bands[:, b], "right") for b, key in enumerate(keys)]
-            has_rows = np.logical_or.reduce([h > low for h, low in zip(highs, lows, strict=True)])
+        rows = self._candidates(np.concatenate([bands for _, _, _, bands in self._held]))
+        before = 0
+        for lines, texts, split, _ in self._held:
+            of_batch = rows[before : before + len(lines)]
+            before += len(lines)
             known = self._leaked.get(split, set())
-            for place in np.flatnonzero(has_rows).tolist():
+            for place in np.flatnonzero((of_batch >= 0).any(axis=1)).tolist():
                 line, text = lines[place], texts[place].decode()
                 if line in known or len(text) < _SHORTEST:
                     continue
-                rows: set[int] = set()
-                for low, high, order in zip(lows, highs, orders, strict=True):
-                    most = min(high[place], low[place] + _MOST_COMPARED)
-                    rows.update(order[low[place] : most].tolist())
-                if self._is_near(text, sorted(rows)):
+                if self._is_near(
+                    text, sorted({row for row in of_batch[place].tolist() if row >= 0})
+                ):
                     fact = f"at least {ALIKE:g}% alike with a row of train"
                     tally.add("near-leak", split, fact, line)
         self._file.close()
+
+    def _candidates(self, held: NDArray[Any]) -> NDArray[Any]:
+        """Return for each held-out row's bands the rows of train to compare with; -1 for none."""
+        import numpy as np
+
+        train = np.frombuffer(self._train, dtype=np.uint32).reshape(-1, BANDS)
+        rows = np.full((len(held), BANDS * _MOST_COMPARED), -1, dtype=np.int32)
+        for band in range(BANDS):  # one after another, for each takes 16 bytes a row of train
+            order = np.argsort(train[:, band])
+            keys = train[order, band]
+            low = np.searchsorted(keys, held[:, band], "left")
+            high = np.searchsorted(keys, held[:, band], "right")
+            for rank in range(_MOST_COMPARED):
+                has_row = low + rank < high
+                rows[has_row, band * _MOST_COMPARED + rank] = order[low[has_row] + rank]
+        return rows
 
     def _is_near(self, text: str, rows: Sequence[int]) -> bool:
         from rapidfuzz.fuzz import ratio

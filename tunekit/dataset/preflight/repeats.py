@@ -1,6 +1,6 @@
 """Rows that occur again: within a split, across splits, with another answer.
 
-A row is 24 bytes here: hashes of its prompt and its answers, and its line. Two different prompts of
+A row is 20 bytes here: hashes of its prompt and its answers, and its line. Two different prompts of
 two million share a 64-bit hash once in ten million data sets.
 """
 
@@ -33,7 +33,7 @@ class Repeats:
         self._has_pairs = has_pairs
         self._prompts = {split: array("q") for split in SPLITS}
         self._answers = {split: array("q") for split in SPLITS}
-        self._lines = {split: array("q") for split in SPLITS}
+        self._lines = {split: array("I") for split in SPLITS}
         self.leaked: dict[str, set[int]] = {}
 
     def take(self, batch: Batch, tally: Tally) -> None:
@@ -46,8 +46,12 @@ class Repeats:
         self._lines[batch.split].extend(batch.lines)
 
     def finish(self, tally: Tally) -> None:
-        if not _has_repeats(self._prompts.values()):
-            return
+        if _has_repeats(self._prompts.values()):
+            self._say(tally)
+        for columns in (self._prompts, self._answers, self._lines):
+            columns.clear()  # the checks after this one need the room
+
+    def _say(self, tally: Tally) -> None:
         import numpy as np
 
         prompts = _joined(self._prompts)
@@ -77,7 +81,9 @@ class Repeats:
 def _joined(parts: dict[str, array[int]]) -> NDArray[Any]:
     import numpy as np
 
-    return np.concatenate([np.frombuffer(parts[split], dtype=np.int64) for split in SPLITS])
+    return np.concatenate(
+        [np.frombuffer(part, dtype=part.typecode) for part in (parts[split] for split in SPLITS)]
+    )
 
 
 def _has_repeats(parts: Collection[array[int]]) -> bool:
@@ -86,7 +92,8 @@ def _has_repeats(parts: Collection[array[int]]) -> bool:
         return len(set(chain.from_iterable(parts))) < count
     import numpy as np
 
-    ordered = np.sort(np.concatenate([np.frombuffer(part, dtype=np.int64) for part in parts]))
+    ordered = np.concatenate([np.frombuffer(part, dtype=np.int64) for part in parts])
+    ordered.sort()
     return bool((ordered[1:] == ordered[:-1]).any())
 
 
