@@ -41,6 +41,7 @@ def reordered(items: Iterable[T], order: Sequence[int]) -> Iterator[T]:
                 end += buffered.write(_packed(item))
                 ends.append(end)
         buffered.flush()
+        del slots
         # Read past the buffer, which would be filled anew for every row.
         for place in written:
             if place != _ABSENT:
