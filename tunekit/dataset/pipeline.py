@@ -104,28 +104,28 @@ class Pipeline:
         bad row, not before the batches ahead of it.
         """
         order = _one_order(list(splits.values()))
+        sizes = {split: len(part) for split, part in splits.items()}
         if isinstance(order, range):
-            return self._in_order(islice(self._kept(), order.start, order.stop), splits)
+            return self._in_order(islice(self._kept(), order.start, order.stop), sizes)
         if all(map(lt, order, islice(order, 1, None))):
-            return self._in_order(_picked(self._kept(), order), splits)
-        return self._reordered(order, splits, with_rows=with_rows)
+            return self._in_order(_picked(self._kept(), order), sizes)
+        return self._reordered(order, sizes, with_rows=with_rows)
 
-    def _in_order(
-        self, rows: Iterator[Row], splits: Mapping[str, Sequence[int]]
-    ) -> Iterator[Batch]:
-        for split, part in splits.items():
-            for some in batched(islice(rows, len(part)), BATCH_ROWS):
+    def _in_order(self, rows: Iterator[Row], sizes: Mapping[str, int]) -> Iterator[Batch]:
+        for split, size in sizes.items():
+            for some in batched(islice(rows, size), BATCH_ROWS):
                 yield Batch(split, self._examples(some), [values for _, values, _ in some])
 
     def _reordered(
-        self, order: Sequence[int], splits: Mapping[str, Sequence[int]], *, with_rows: bool
+        self, order: Sequence[int], sizes: Mapping[str, int], *, with_rows: bool
     ) -> Iterator[Batch]:
         wanted = bytearray(max(order) + 1)
         for number in order:
             wanted[number] = True
         stored = reordered(self._stored(wanted, with_rows=with_rows), order)
-        for split, part in splits.items():
-            for some in batched(islice(stored, len(part)), BATCH_ROWS):
+        del order
+        for split, size in sizes.items():
+            for some in batched(islice(stored, size), BATCH_ROWS):
                 yield Batch(split, [_restored(fields) for fields, _ in some], [r for _, r in some])
 
     def _stored(self, wanted: bytearray, *, with_rows: bool) -> Iterator[Any]:

@@ -112,11 +112,14 @@ def _rendered(experiment: Experiment, root: Path, audience: _Audience) -> _Measu
     splits = pipeline.splits()
     preflight, on_rows = audience
     measured = {name: Measure(name, on_rows) for name in splits}
-    for split, examples, rows in pipeline.batches(splits, with_rows=preflight is not None):
+    sizes = {name: len(part) for name, part in splits.items()}
+    batches = pipeline.batches(splits, with_rows=preflight is not None)
+    del splits  # a shuffle's order takes room
+    for split, examples, rows in batches:
         measured[split].add(examples)
         if preflight:
             preflight.see(split, examples, rows)
-    if any(measured[name].rows < len(part) for name, part in splits.items()):
+    if any(measured[name].rows < size for name, size in sizes.items()):
         # The source ended early, so the number of rows is known by now.
         pipeline.refuse_shortage(sum(one.rows for one in measured.values()))
         raise DataError(f"{pipeline.reader.name}: changed while it was read; try again")

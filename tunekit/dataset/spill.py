@@ -29,6 +29,7 @@ def reordered(items: Iterable[T], order: Sequence[int]) -> Iterator[T]:
     for slot, number in enumerate(order):
         slots[number] = slot
     written = array("I", [_ABSENT]) * len(order)
+    del order
     ends = array("Q", [0])
     with (
         tempfile.TemporaryFile(buffering=0) as file,

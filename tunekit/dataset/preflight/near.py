@@ -2,7 +2,8 @@
 
 Candidates by MinHash in bands (A. Broder, "On the resemblance and containment of documents", 1997)
 over what begins at each word, for many rows at once in numpy; rapidfuzz then compares the texts.
-Memory: 16 bytes a training row, twice that at the end. The texts of train wait in an unnamed temporary file.
+Memory: 16 bytes a training row, more than twice that at the end. The texts of train wait in an
+unnamed temporary file.
 """
 
 from __future__ import annotations
