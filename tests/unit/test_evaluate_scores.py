@@ -113,6 +113,10 @@ def test_alignment_stays_quick_where_texts_are_made_to_be_slow() -> None:
         # Another word that begins so is not it.
         ("Ana left", "[NAME] left", "[NAME] left Anatolia", (0, 1)),
         ("name left", "[NAME] left", "[NAME] left", (0, 1)),
+        # In the brackets of a placeholder it is still there.
+        ("Ana Diaz left", "[NAME] left", "[ANA] left", (1, 1)),
+        ("Ana Diaz left", "[NAME] left", "{{Ana Diaz}} left", (1, 1)),
+        ("Ana Diaz left", "[NAME] left", "<DIAZ_2> left", (1, 1)),
         ("我是王小明。", "我是[NAME]。", "我是王小明。", (1, 1)),
         ("no one", "no one", "no one", (0, 0)),
     ],

@@ -254,10 +254,11 @@ class PlaceholderTable:
 class Leaks:
     """Entities that an answer left unmasked, of those that were to be masked."""
 
+    kinds: frozenset[str]
     key: str = "leaks"
 
     def keep(self, example: Example, answered: str) -> list[int]:
-        return list(masking.leaks(example.source, example.response, answered))
+        return list(masking.leaks(example.source, example.response, answered, self.kinds))
 
     def table(self, kept: Sequence[Sequence[int]], examples: Sequence[Example]) -> LeakTable:
         import numpy as np

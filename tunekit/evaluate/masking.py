@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 # {{first_name}}, [NAME], [NAME_2], [FULL NAME], <NAME>, and masks without a kind: *** and XXXX.
@@ -118,8 +118,12 @@ def _aligned(source: str, masked: str) -> Iterator[str]:
         has_mark |= any(isinstance(piece, _Mark) for piece in mine[places[2] : places[3]])
 
 
-def leaks(source: str, expected: str, answered: str) -> tuple[int, int]:
+def leaks(
+    source: str, expected: str, answered: str, kinds: Collection[str] | None = None
+) -> tuple[int, int]:
     """Return how many entities of a row are left in the answer, wholly or in part; and of how many.
+
+    `kinds`: what placeholders may stand for; None: only what they stand for in `expected`.
 
     One is left where a word of it stands in the answer more often than in the expected answer,
     case aside: then it was masked there and not here. Words of one character count only in an
@@ -127,15 +131,19 @@ def leaks(source: str, expected: str, answered: str) -> tuple[int, int]:
     """
     found = {_folded(entity) for entity in entities(source, expected)}
     wanted, given = _folded(expected), _folded(answered)
-    # Placeholders are no text: `[NAME]` does not leak "name".
-    wanted, given = _unmarked(expected, wanted), _unmarked(answered, given)
+    # Placeholders are no text: `[NAME]` does not leak "name". But `[ANA]` leaks "Ana".
+    known = placeholders(expected).keys() | set(kinds or ())
+    wanted, given = _unmarked(expected, wanted, known), _unmarked(answered, given, known)
     left = sum(any(_count(w, given) > _count(w, wanted) for w in _words(e)) for e in found)
     return left, len(found)
 
 
-def _unmarked(text: str, folded: str) -> str:
+def _unmarked(text: str, folded: str, kinds: Collection[str]) -> str:
+    """Return `folded` without the placeholders of these kinds that stand in `text`."""
     parts, last = [], 0
     for match in PLACEHOLDER.finditer(text):
+        if kind_of(match) not in kinds:
+            continue
         parts.append(folded[last : match.start()])
         last = match.end()
     return " ".join([*parts, folded[last:]])

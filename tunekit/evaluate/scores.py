@@ -129,8 +129,7 @@ def _facet(key: str, metrics: Sequence[str], examples: Sequence[Example]) -> Fac
         case "placeholders":
             return Placeholders(placeholder_kinds(examples))
         case "leaks":
-            placeholder_kinds(examples)
-            return Leaks()
+            return Leaks(placeholder_kinds(examples))
         case _:
             return text_facet(key)
 
