@@ -111,6 +111,13 @@ def test_kept_answers_are_in_a_file_for_their_owner_alone(registry: Registry) ->
     assert b"Ana" not in b"".join(path.read_bytes() for path in others)
 
 
+def test_a_kept_answer_goes_when_its_row_is_answered_anew(registry: Registry) -> None:
+    asking = asked(registry, keep=True)
+    registry.record_answers(asking, ROWS[:1], keep=False, at_s=6.0)
+    assert registry.kept_answers(asking) == {ROWS[1].row: ROWS[1].answered}
+    assert registry.answered_rows(asking) == {r.row: r.record for r in ROWS}
+
+
 def test_a_damaged_file_of_answers_is_named(registry: Registry) -> None:
     asking = asked(registry, keep=True)
     registry.answers_path.write_bytes(b"not a database at all" * 100)

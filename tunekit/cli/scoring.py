@@ -122,7 +122,7 @@ class Session:
                 known[question.key] = self.scorer.record(question.example, text)
                 rescored.append(self._row(Answer(question, Completion(text)), known))
         if rescored:
-            self._write(target, rescored)
+            self._write(target, rescored, keep=True)  # what is kept of them stays as it is
         again = sum(q.key in recorded and q.key not in known for q in self.questions)
         if again:
             self.app.say(
@@ -157,7 +157,7 @@ class Session:
                         self._score(target, answer, known)
                         rows.append(self._row(answer, known))
                 finally:  # a metric may fail at one of them
-                    self._write(target, rows)
+                    self._write(target, rows, keep=self.how.spec.keep_answers)
                     self.asked += len(rows)
                     advance(len(rows))
                 most_usd = self.how.spec.max_cost_usd
@@ -217,11 +217,11 @@ class Session:
             answered=answer.completion.text,
         )
 
-    def _write(self, target: Target, rows: Sequence[AnsweredRow]) -> None:
+    def _write(self, target: Target, rows: Sequence[AnsweredRow], *, keep: bool) -> None:
         self.app.registry.record_answers(
             self.asking(target),
             rows,
-            keep=self.how.spec.keep_answers,
+            keep=keep,
             at_s=self.app.clock.now_s(),
         )
 

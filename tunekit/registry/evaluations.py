@@ -73,12 +73,20 @@ class Evaluations(Seen):
     def record_answers(
         self, asking: int, rows: Sequence[AnsweredRow], *, keep: bool, at_s: float
     ) -> None:
-        """Write down answered rows; durable once this returns. `keep`: their texts too."""
+        """Write down answered rows; durable once this returns. `keep`: their texts too.
+
+        Without it, texts that were kept of the same rows before are removed.
+        """
         if keep:
             values = [(asking, r.row, r.line, r.expected, r.answered) for r in rows]
             # First: a row that counts as answered has its text.
             with self._kept() as connection, connection:
                 connection.executemany("INSERT OR REPLACE INTO answers VALUES (?,?,?,?,?)", values)
+        elif self.answers_path.exists():
+            # An answer that was kept earlier is no longer the row's; nobody may score or show it.
+            with self._kept() as connection, connection:
+                gone = [(asking, r.row) for r in rows]
+                connection.executemany("DELETE FROM answers WHERE asking = ? AND row = ?", gone)
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO answered_rows VALUES (?, ?, ?, ?, ?)",
