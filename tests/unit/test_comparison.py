@@ -122,6 +122,9 @@ def test_scores_are_always_told_and_so_is_that_they_are_of_other_rows() -> None:
     assert found.notes == ()
     found = compare([Subject("a@1", scores=same), Subject("a@2", scores=other)])
     assert "different rows" in found.notes[0]
+    fewer = {"exact_match": Score(0.5, 0.4, 0.6, rows=5, split="test", split_digest="t")}
+    found = compare([Subject("a@1", scores=same), Subject("a@2", scores=fewer)])
+    assert "different rows" in found.notes[0]
     found = compare([Subject("a@1", scores=same), Subject("a@2")])
     assert "Not evaluated: a@2" in found.notes[0]
 

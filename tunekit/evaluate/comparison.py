@@ -207,7 +207,8 @@ def _score(score: Score | None) -> dict[str, Any] | None:
 def _notes(subjects: Sequence[Subject]) -> Iterator[str]:
     """Yield what makes figures not comparable, as whole sentences."""
     for metric in dict.fromkeys(metric for s in subjects for metric in s.scores):
-        measured = {s.scores[metric].split_digest for s in subjects if metric in s.scores}
+        scores = [s.scores[metric] for s in subjects if metric in s.scores]
+        measured = {(score.split_digest, score.rows) for score in scores}  # --rows takes some
         if len(measured) > 1:
             yield "Scores were measured on different rows; evaluate on the same split to compare."
             break
