@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import struct
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,6 +62,22 @@ def test_data_that_have_not_changed_are_not_sent_again(server: LiveServer) -> No
 def test_without_the_token_there_is_nothing(server: LiveServer, path: str) -> None:
     assert call(server, path=path)[0] == 404
     assert server.asked_s is None
+
+
+def test_a_reader_who_hangs_up_leaves_no_trace(
+    server: LiveServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.publish(b"x" * 8_000_000, b"{}")
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port)) as reader:
+        # To linger for no time is to reset the connection.
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reader.sendall(f"GET {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+        reader.recv(1)
+    while any("process_request" in one.name for one in threading.enumerate()):
+        time.sleep(0.01)
+    assert call(server, path="data.json")[0] == 200
+    assert capfd.readouterr().err == ""
 
 
 def test_every_server_has_a_token_of_its_own(server: LiveServer) -> None:

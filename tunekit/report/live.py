@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,13 @@ class _Shown:
     mark: str
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a reader who hung up; the next request is answered like any."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 class LiveServer:
     """Serves what was last published, from a thread of its own. OSError where the port is taken.
 
@@ -50,7 +58,7 @@ class LiveServer:
         self._now_s = now_s
         self._token = secrets.token_urlsafe(24)
         self._shown = _Shown(b"", b"", "")
-        self._server = ThreadingHTTPServer((_HOST, port), self._handler())
+        self._server = _Server((_HOST, port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
