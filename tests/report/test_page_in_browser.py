@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,23 @@ def test_picked_jobs_are_compared_by_what_differs(read: Read, written: Write) ->
     assert len(set(dashes)) == 3
     page.get_by_role("button", name="Remove pii-masking@1").click()
     page.locator(".picked li").nth(2).wait_for(state="detached")
+    assert reader.complaints == []
+
+
+def test_scores_of_other_rows_are_told_apart_and_none_is_best(read: Read, written: Write) -> None:
+    reader = read()
+    few = samples.scorecard("tuned", 0.97, 0.0, rows=5)
+    base = samples.scorecard("base", 0.41, 0.2)
+    jobs = (samples.job(1), samples.job(2, scorecards=(few, base)))
+    page = reader.open(written(replace(samples.team(), jobs=jobs)), "#/job/pii-masking%402")
+    assert "5 to 200 rows of test" in page.locator("table.scores caption").inner_text()
+    assert "Tuned model, 5 rows" in page.locator("table.scores").inner_text()
+    page = reader.open(
+        written(replace(samples.team(), jobs=jobs)), "#/compare/pii-masking%401,pii-masking%402"
+    )
+    row = page.locator("table.differences tr", has_text="Exact match, tuned model")
+    assert "different rows" in row.inner_text()
+    assert "best" not in row.inner_text()
     assert reader.complaints == []
 
 

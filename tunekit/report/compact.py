@@ -33,7 +33,7 @@ SHARED = frozenset(
 _OF_KINDS = ("precision", "recall", "f1", "expected")
 CARD = (
     *("target", "split", "rows", "scores", "baselines", "confusion", "verdict", "promote_if"),
-    *("entities", "differences", "answers"),
+    *("entities", "differences", "digest", "answers"),
 )
 _SPECIAL = frozenset({"spec", "series", "scorecards", "advice", "tags", "splits"})
 
@@ -161,6 +161,7 @@ def _scorecards(
             "target": share(card.target),
             "split": share(card.split),
             "rows": card.rows,
+            "digest": share(card.split_digest[:12]),
             "scores": scores,
             "baselines": [] if card.split in told else baselines,
             "confusion": _confusion(card.confusion, share, most=points),

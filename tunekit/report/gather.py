@@ -165,6 +165,7 @@ class Gatherer:
             verdict=row["verdict"],
             promote_if=row["promote_if"],
             answers=self._answers(row["id"]),
+            split_digest=row["split_digest"] or "",
         )
 
     def _answers(self, evaluation_id: int) -> tuple[Answer, ...]:

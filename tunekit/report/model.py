@@ -59,6 +59,7 @@ class Scorecard:
     verdict: str | None = None
     promote_if: str | None = None
     answers: tuple[Answer, ...] = ()
+    split_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

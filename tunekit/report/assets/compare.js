@@ -112,11 +112,13 @@ function scoreLines(jobs) {
   return [...wanted.keys()].map(text => {
     const [target, split, metric] = JSON.parse(text);
     const cards = jobs.map(job => job.scorecards.find(card => card.target === target && card.split === split && card.scores[metric] !== undefined));
+    const known = cards.filter(Boolean);
+    const isSame = known.every(card => card.digest === known[0].digest && card.rows === known[0].rows);
     return {
-      name: `${words(metric)}, ${targetName(target).toLowerCase()} on ${split}`,
+      name: `${words(metric)}, ${targetName(target).toLowerCase()} on ${split}${isSame ? '' : ' (different rows)'}`,
       cells: cards.map(card => (card ? score(metric, card.scores[metric])
         + (card.intervals[metric] ? ` (${interval(metric, card.intervals[metric])})` : '') : '')),
-      best: bestIn(cards.map(card => card?.scores[metric] ?? null), LOWER_IS_BETTER.has(metric), value => score(metric, value)),
+      best: !isSame ? null : bestIn(cards.map(card => card?.scores[metric] ?? null), LOWER_IS_BETTER.has(metric), value => score(metric, value)),
     };
   });
 }

@@ -66,22 +66,23 @@ function scorecardOf(job) {
   const bySplit = new Map();
   for (const card of job.scorecards) bySplit.set(card.split, [...(bySplit.get(card.split) ?? []), card]);
   return section('scores', 'Scorecard', [...bySplit].map(([split, cards]) => {
-    const rows = [...new Set(cards.map(card => card.rows))];
-    const about = `${plural(rows[0], 'row')} of ${split}, held out from training`;
+    const rows = [...new Set(cards.map(card => card.rows))].sort((a, b) => a - b);
+    const isSame = rows.length === 1;
+    const about = `${isSame ? '' : `${number(rows[0])} to `}${plural(rows.at(-1), 'row')} of ${split}, held out from training`;
     const metrics = [...new Set(cards.flatMap(card => Object.keys(card.scores)))];
     return [verdictsOf(cards), scrolling(`Scores on ${split}`, el('table', {class: 'scores'},
       el('caption', {}, `${about}; whiskers and ranges are 95% intervals`),
       el('thead', {}, el('tr', {}, ['Metric', 'Answered by', 'Score', '95% interval', '0 to 100%'].map((name, i) =>
         el('th', {scope: 'col', class: i === 2 ? 'number' : i === 4 ? 'wide' : ''}, name)))),
-      metrics.map(metric => el('tbody', {}, scoreRows(metric, cards))))),
+      metrics.map(metric => el('tbody', {}, scoreRows(metric, cards, isSame))))),
     cards.filter(card => card.entities.length).map(entitiesOf),
     cards.filter(card => card.confusion).map(confusionOf)];
   }));
 }
 
-function scoreRows(metric, cards) {
+function scoreRows(metric, cards, isSame) {
   const rows = cards.filter(card => card.scores[metric] !== undefined).map(card => ({
-    name: targetName(card.target), value: card.scores[metric], pair: card.intervals[metric], kind: card.target === 'tuned' ? 'own' : 'other',
+    name: targetName(card.target) + (isSame ? '' : `, ${plural(card.rows, 'row')}`), value: card.scores[metric], pair: card.intervals[metric], kind: card.target === 'tuned' ? 'own' : 'other',
     than: card.differences.find(one => one.metric === metric),
   }));
   for (const [name, scores] of Object.entries(cards[0].baselines)) {
