@@ -82,6 +82,10 @@ def test_an_evaluation_that_was_killed_asks_only_what_is_missing(
     # Other settings are another question; so is asking again.
     assert project.json("evaluate", "mask", "--top-k", "2", "--rows", "5")["asked"] == 5
     assert project.json("evaluate", "mask", "--again", "--rows", "5")["asked"] == 5
+    # Which would ask the same rows in every run, and never be done.
+    endless = project.run("evaluate", "mask", "--again", "--max-rows", "5")
+    assert endless.returncode == 2
+    assert "--again asks anew in every run" in endless.stderr
 
 
 def recorded(project: Project) -> int:

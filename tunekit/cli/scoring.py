@@ -19,6 +19,7 @@ from tunekit.registry import AnsweredRow
 from tunekit.views.evaluation import Shown
 from tunekit.views.text import plural
 
+_RESUMED = "the same command asks only the rest."
 # Answers ended as they should; everything else is worth a word.
 _ENDED = ("", "STOP")
 
@@ -193,8 +194,8 @@ class Session:
         except BaseException:
             if self.asked > before:
                 self.app.say(
-                    f"{plural(self.asked - before, 'answer')} of {target.name} are recorded; the "
-                    "same command asks only the rest."
+                    f"{plural(self.asked - before, 'answer')} of {target.name} are recorded; "
+                    + ("--again asks all anew." if self.how.asks_again else _RESUMED)
                 )
             raise
 

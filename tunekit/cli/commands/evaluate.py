@@ -85,6 +85,11 @@ def command(
     Of an answer the registry keeps a hash and scores, its text only where the spec says
     evaluate.keep_answers. --show prints texts. Ends with 102 where evaluate.promote_if is not met.
     """
+    if again and max_rows is not None:
+        raise UsageError(
+            "--again asks anew in every run, so with --max-rows it would never be done; "
+            "give --rows to ask about fewer rows"
+        )
     trial, job = app.job(name)
     app.observer().refresh([job])
     job = app.registry.job(job.id)
