@@ -105,3 +105,23 @@ def test_a_pinned_data_set_is_planned_without_the_hub(
     assert "mask: whether its data moved is not known: hub:o/n: the Hub answered 503" in (
         planned.stderr
     )
+
+
+def test_a_pin_follows_a_spec_to_another_tag_whose_training_rows_are_the_same(
+    reached: Reached, project: Project, tmp_path: Path
+) -> None:
+    repo = reached.hub.repo("o/n")
+    lines = rows(100).splitlines()
+    repo.tags["v1"] = repo.commit({"train.jsonl": "\n".join(lines)})
+    repo.tags["v2"] = repo.commit({"train.jsonl": "\n".join([*lines[:70], *lines[90:]])})
+    spec = SPEC.replace("revision: {commit}", "revision: v1").format()
+    project.write("experiments/mask.yaml", spec.replace("test: 20", "test: 5"))
+    home = str(tmp_path / "cache")
+    project.extra_environment = {"HF_ENDPOINT": reached.hub.url, "HF_HOME": home}
+    project.ok("apply", "-y", "--wait")
+    moved_on = spec.replace("v1", "v2").replace("test: 20", "test: 15")
+    project.write("experiments/mask.yaml", moved_on)
+    project.ok("apply", "-y", "--wait")
+    assert len(project.sql("SELECT id FROM jobs")) == 1
+    assert project.sql("SELECT data_commit FROM trials") == [(repo.tags["v2"],)]
+    assert "moved" not in project.run("plan").stderr

@@ -81,7 +81,7 @@ def test_an_export_is_the_uploaded_file_to_the_byte(cloud: Cloud) -> None:
 
     again = project.run("dataset", "export", "mask", "--to", "out.jsonl")
     assert again.returncode == 2
-    assert "is there already" in again.stderr
+    assert "it is there already" in again.stderr
     edit(project)
     gone = project.run("dataset", "export", "mask@1", "--to", "gone.jsonl")
     assert gone.returncode == 3
@@ -177,3 +177,17 @@ def test_an_unknown_price_is_said_and_refused_only_where_there_is_a_limit(cloud:
     planned = project.ok("plan")
     assert "at 2 USD a million" in planned
     assert "usd_per_million_tokens in tunekit.yaml" in planned
+
+
+def test_an_export_never_leaves_a_part_nor_replaces_a_file(tuned: Project) -> None:
+    tuned.write("there.jsonl", "mine")
+    refused = tuned.run("dataset", "export", "mask", "--to", "there.jsonl")
+    assert refused.returncode == 2
+    assert "--to there.jsonl: it is there already; name another file" in refused.stderr
+    assert (tuned.root / "there.jsonl").read_text() == "mine"
+    lost = tuned.run("dataset", "export", "mask", "--to", "no/folder.jsonl")
+    assert "--to no/folder.jsonl: No such file or directory" in lost.stderr
+    names = {path.name for path in tuned.root.iterdir()}
+    tuned.ok("dataset", "export", "mask", "--to", "rows.jsonl")
+    assert {path.name for path in tuned.root.iterdir()} == names | {"rows.jsonl"}
+    assert (tuned.root / "rows.jsonl").stat().st_mode & 0o777 == 0o600

@@ -91,7 +91,7 @@ def test_an_older_report_is_replaced_whole(judged: Project) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert island(path.read_bytes())["jobs"]
     done = judged.run("report", "-o", "missing/page.html")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "missing" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -266,6 +266,7 @@ def test_a_registry_of_before_rows_and_cost_keeps_its_jobs(tmp_path: Path) -> No
     connection = sqlite3.connect(path, isolation_level=None)
     # As version 3 was: see the migrations.
     connection.execute("DROP TABLE dataset_rows")
+    connection.execute("ALTER TABLE trials DROP COLUMN data_commit")
     for column in ("data_stats", "estimate"):
         connection.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
     connection.execute("DELETE FROM _sqlite_migrations WHERE name = '4_rows_and_cost'")

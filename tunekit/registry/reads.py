@@ -138,15 +138,14 @@ class Reads(RegistryFile):
         None where it was not, or where its spec names another data set or revision by now.
         """
         rows = self._all(
-            "SELECT t.document, r.dataset FROM trials t JOIN revisions r "
-            "ON r.experiment = t.experiment AND r.trial = t.key AND r.digest = t.revision "
-            "WHERE t.experiment = ?",
+            "SELECT document, data_commit FROM trials "
+            "WHERE experiment = ? AND revision IS NOT NULL",
             [experiment],
         )
         for row in rows:
             written = json.loads(row["document"])["dataset"]["source"]
             if (written.get("hub"), written.get("revision")) == (source.hub, source.revision):
-                commit: str | None = json.loads(row["dataset"]).get("commit")
+                commit: str | None = row["data_commit"]
                 return commit
         return None
 

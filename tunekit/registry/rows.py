@@ -36,6 +36,7 @@ class Rows(Tails):
                 "document": json.dumps(experiment.document),
                 "desired_state": experiment.lifecycle.state,
                 "is_protected": int(experiment.lifecycle.protect),
+                "data_commit": trial.dataset.commit,
             },
             pk=("experiment", "key"),
         )

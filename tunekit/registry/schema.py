@@ -54,6 +54,7 @@ def migrate(connection: sqlite3.Connection, registry_id: str) -> None:
             pk="digest",
             not_null={"rows", "hashes", "keys", "tokens", "lines"},
         )
+        db.table("trials").add_column("data_commit", str)  # of the Hub, as last applied
         db.table("jobs").add_column("data_stats", str)  # JSON
         db.table("jobs").add_column("estimate", str)  # JSON
         db.execute("PRAGMA user_version = 4")

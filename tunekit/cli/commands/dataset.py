@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from tunekit.cli import counting, options
 from tunekit.cli.context import App
 from tunekit.cli.versions import Version, data_of, examples_at, split_of, version
+from tunekit.cli.writing import written_whole
 from tunekit.errors import StalePlan, Unsupported, UsageError
 from tunekit.model import Example, JobSpec, RowIndex, Trial
 from tunekit.plan import RowChanges, compare
@@ -214,17 +214,9 @@ def _lines(app: App, name: str, job: JobSpec, split: str) -> Iterator[bytes]:
 
 
 def _write(target: Path, lines: Iterable[bytes]) -> int:
-    """Write a new file, whole or not at all; return its size in bytes."""
-    try:
-        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
-    except FileExistsError:
-        raise UsageError(f"{target} is there already; name another file or remove it") from None
+    """Write a new file; return its size in bytes."""
     size = 0
-    try:
-        with open(handle, "wb") as file:
-            for line in lines:
-                size += file.write(line)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+    with written_whole(target, flag="--to", is_private=True, replaces=False) as file:
+        for line in lines:
+            size += file.write(line)
     return size

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +10,7 @@ import click
 
 from tunekit.cli import options
 from tunekit.cli.context import App
+from tunekit.cli.writing import written_whole
 from tunekit.errors import UsageError
 from tunekit.evaluate.advice import advice_for
 from tunekit.evaluate.curves import epochs_of
@@ -141,13 +140,6 @@ def _show(
 def _write(app: App, path: Path, subjects: Sequence[Measured], smooth: int | None) -> None:
     """Write the file whole or not at all."""
     content = file_of(subjects, path.suffix.lower(), window=smooth)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        try:
-            part.write_bytes(content)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"--out {path}: {error.strerror}; name another file") from error
+    with written_whole(path, flag="--out") as file:
+        file.write(content)
     app.say(f"Wrote {path}: {plural(len(subjects), 'job')}, {len(content):,} bytes")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import sys
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import click
 from tunekit.cli import options, reporting
 from tunekit.cli.context import App
 from tunekit.cli.tables import Since
+from tunekit.cli.writing import written_whole
 from tunekit.errors import UsageError
 from tunekit.report import Gatherer, page_of
 from tunekit.views.text import plural
@@ -60,19 +59,7 @@ def command(
     if target == Path("-"):
         sys.stdout.buffer.write(page)
         return
-    _write(target, page)
+    with written_whole(target, flag="-o", is_private=True) as file:
+        file.write(page)
     left = f", {plural(report.left_out, 'older job')} left out (--all)" if report.left_out else ""
     app.say(f"{target}: {plural(len(report.jobs), 'job')}{left}, {len(page) / 1000:,.0f} kB")
-
-
-def _write(target: Path, page: bytes) -> None:
-    """Write the file whole or not at all, readable by its owner only."""
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(page)
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
