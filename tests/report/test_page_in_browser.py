@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.report import samples
 from tests.report.browser import DESKTOP, PHONE, Reader, needs_browser
 from tunekit.report import Report
+from tunekit.report.model import Series
 
 pytestmark = needs_browser
 
@@ -157,14 +159,28 @@ def test_a_loss_may_be_seen_on_a_logarithmic_scale(read: Read, written: Write) -
     reader = read()
     page = reader.open(written(samples.team()), ROUTES[1])
     assert has_ink(page)
-    linear = page.locator(".chart canvas").first.screenshot()
+    first = page.locator(".chart canvas").first.screenshot()
     switch = page.get_by_label("Logarithmic scale of Loss")
+    was_logarithmic = switch.is_checked()
     switch.focus()
     page.keyboard.press("Space")
-    assert switch.is_checked()
+    assert switch.is_checked() != was_logarithmic
     assert has_ink(page)
-    assert page.locator(".chart canvas").first.screenshot() != linear
+    assert page.locator(".chart canvas").first.screenshot() != first
     assert reader.complaints == []
+
+
+@pytest.mark.parametrize(("last", "is_logarithmic"), [(0.1, False), (1e-6, True)])
+def test_a_loss_that_falls_far_is_drawn_on_a_logarithmic_scale(
+    read: Read, written: Write, last: float, is_logarithmic: bool
+) -> None:
+    steps = range(1, 101)
+    values = array("d", [last ** (step / 100) for step in steps])
+    series = (Series("loss", "train", array("q", steps), values),)
+    team = samples.team()
+    jobs = tuple(replace(job, series=series) for job in team.jobs)
+    page = read().open(written(replace(team, jobs=jobs)), ROUTES[1])
+    assert page.get_by_label("Logarithmic scale of Loss").is_checked() == is_logarithmic
 
 
 def has_ink(page: Any) -> bool:

@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.test_plan import job, recorded
+from tests.unit.test_plan import job, recorded, trial
 from tunekit.model import Clock, JobState, Phase
+from tunekit.plan import Action, Plan, Step
 from tunekit.views.evaluation import marked
 from tunekit.views.jobs import status_table
 from tunekit.views.output import Column, Output, Table
+from tunekit.views.plan import print_plan
 from tunekit.views.progress import Sending
 from tunekit.views.text import age, clean, duration, line, number
 
@@ -185,3 +187,17 @@ def test_a_long_send_is_told_every_few_seconds_and_a_short_one_not_at_all() -> N
         "uploading long: 83% of 12.0 MB",
         "uploading long: 100% of 12.0 MB",
     ]
+
+
+def test_a_plan_tells_what_lists_gain_and_lose_and_booleans_as_yaml_has_them() -> None:
+    before = {"evaluate": {"metrics": ["exact_match", "chrf"]}, "lifecycle": {"protect": True}}
+    after = {"evaluate": {"metrics": ["exact_match", "rouge_l"]}, "lifecycle": {"protect": False}}
+    known = replace(recorded(job(1, "A", JobState.SUCCEEDED)), document=before)
+    wanted = trial("A")
+    wanted = replace(wanted, experiment=replace(wanted.experiment, document=after))
+    paths = ("evaluate.metrics", "lifecycle.protect")
+    step = Step(Action.UPDATE, "x", "evaluate only", trial=wanted, recorded=known, changes=paths)
+    out = output(is_terminal=False)
+    print_plan(out, Plan((step,)))
+    assert "evaluate.metrics: +rouge_l -chrf\n" in written(out)
+    assert "lifecycle.protect: true -> false\n" in written(out)

@@ -56,10 +56,30 @@ def _differences(step: Step, width: int) -> list[str]:
     """Return a line a changed value that is short enough to be one."""
     lines = []
     for path, (before, after) in step.values().items():
-        shown = [_NOTHING if value is None else line(value) for value in (before, after)]
-        if step.is_change and all(len(text) <= _LONGEST_VALUE for text in shown):
-            lines.append(f"    {'':<{width}}  {path}: {shown[0]} -> {shown[1]}")
+        shown = _change(before, after)
+        if step.is_change and shown:
+            lines.append(f"    {'':<{width}}  {path}: {shown}")
     return lines[:_MOST_VALUES]
+
+
+def _change(before: Any, after: Any) -> str:
+    """Return a change in words, "" where a value is too long for a line."""
+    if isinstance(before, list) and isinstance(after, list):
+        signs = [f"+{line(one)}" for one in after if one not in before]
+        signs += [f"-{line(one)}" for one in before if one not in after]
+        return " ".join(signs) or "in another order"
+    shown = [_shown(value) for value in (before, after)]
+    is_short = all(len(text) <= _LONGEST_VALUE for text in shown)
+    return f"{shown[0]} -> {shown[1]}" if is_short else ""
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return _NOTHING
+        case bool():
+            return str(value).lower()
+    return line(value)
 
 
 def _outlook(step: Step, width: int) -> list[str]:

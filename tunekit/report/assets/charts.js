@@ -7,8 +7,10 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-// Whether losses are drawn on a logarithmic scale: asked once, so for all charts.
-let isLog = false;
+// Whether losses are drawn on a logarithmic scale: once chosen, for all charts; until then for those whose values lie
+// far apart, by the same factor as in the terminal.
+let isLog = null;
+const LOG_FROM = 50;
 
 function dropCharts() {
   for (const chart of drawn) chart.drop();
@@ -29,7 +31,7 @@ function chart({id, title, yLabel, lines, isShare}) {
       if (event.target.open && !event.target.querySelector('table')) event.target.append(numbers(title, lines, show));
     }}}, el('summary', {}, 'The numbers behind this chart'));
   const figure = el('figure', {class: 'chart'},
-    el('figcaption', {}, el('h3', {id}, title), !isShare && hasLog(lines) && logSwitch(title)),
+    el('figcaption', {}, el('h3', {id}, title), !isShare && hasLog(lines) && logSwitch(title, lines)),
     el('ul', {class: 'legend', 'aria-label': `Legend of ${title}`},
       lines.map((line, i) => el('li', {}, sample(line), el('span', {}, legendText(line)), values[i]))),
     plot, behind);
@@ -59,8 +61,17 @@ function hasLog(lines) {
   return lines.every(({series}) => [series.means, series.lows ?? []].flat().every(value => value === null || value > 0));
 }
 
-function logSwitch(title) {
-  return el('label', {class: 'check screen'}, el('input', {type: 'checkbox', class: 'log', checked: isLog,
+function drawsLog(lines) {
+  return hasLog(lines) && (isLog ?? isFar(lines));
+}
+
+function isFar(lines) {
+  const values = lines.flatMap(({series}) => series.means).filter(value => value !== null);
+  return values.length > 0 && Math.max(...values) > LOG_FROM * Math.min(...values);
+}
+
+function logSwitch(title, lines) {
+  return el('label', {class: 'check screen'}, el('input', {type: 'checkbox', class: 'log', checked: drawsLog(lines),
     'aria-label': `Logarithmic scale of ${title}`,
     on: {change: event => {
       isLog = event.target.checked;
@@ -136,7 +147,7 @@ function plotted(target, lines, {yLabel, show, isShare, values}) {
     width: target.clientWidth, height: heightOf(target), series, bands,
     legend: {show: false},
     scales: {x: {time: false}, y: isShare ? {range: (_, low, high) => shareRange(low, high)}
-      : {distr: isLog && hasLog(lines) ? 3 : 1}},
+      : {distr: drawsLog(lines) ? 3 : 1}},
     axes: [{...axis, label: 'Step', size: 34, space: 60, values: (_, ticks) => ticks.map(tick => number(tick))},
       {...axis, label: yLabel, size: 58, grid: {...axis.grid, filter: powersOnly}, ticks: {...axis.ticks, filter: powersOnly}, values: (_, ticks) => ticks.map(tick => tick === null ? '' : show(tick))}],
     cursor: {y: false, points: {show: false}},
