@@ -91,3 +91,9 @@ def test_rows_of_several_files_are_named_by_their_own_file_and_line(project: Pro
     seen = project.run("validate", "--data")
     assert "part-2.jsonl:13: 1 train row with an empty input (line 13)" in seen.stderr
     assert "part-2.jsonl:21: warning: 1 validation row with a control character" in seen.stderr
+
+
+def test_nothing_is_found_in_the_example_that_init_writes(project: Project) -> None:
+    project.ok("init", "new")
+    done = project.run("validate", "--project", "new", "--data", "--fail-on", "warning")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -27,7 +27,7 @@ def _print_origin(output: Output, origin: Mapping[str, Any]) -> None:
         STATE_STYLES.get(origin["state"], ""),
     )
     written = commit(origin) or "not known: submitted outside git"
-    if origin["is_dirty"]:
+    if origin["commit"] and origin["is_dirty"]:
         written += ", which the commit does not have"
     fields = {
         "model": origin["model"],

@@ -45,15 +45,46 @@ evaluate:
   metrics: [exact_match, token_f1]
 """
 
-_TEMPLATES = (
-    "My order {order} has not come yet, please write to {email}.",
-    "Hello, this is {email}. Where is {order}?",
-    "Please cancel {order}.",
-    "I was charged twice for {order}, my address is {email}",
-    "Thank you, all is well now!",
-    "Can you send the invoice of {order} to {email}, please?",
-    "The parcel was damaged when it came.",
-    "Use {email} from now on, the old address is gone.",
+# Numbers of parts without a common divisor: no row has all three parts of another.
+_OPENINGS = (
+    "Hello,",
+    "Good morning!",
+    "I hope you can help me:",
+    "This is the second time that I write.",
+    "Hi there, a quick question.",
+    "Dear support team,",
+    "To whom it may concern:",
+    "Thanks for the fast answer yesterday.",
+    "Sorry to bother you again.",
+    "We talked on the phone this week.",
+)
+_BODIES = (
+    "my order {order} has not come yet, please write to {email}.",
+    "where is {order}? I was told it left the warehouse on Monday.",
+    "please cancel {order} and tell {email} once that is done.",
+    "I was charged twice for {order}, my address is {email}.",
+    "the blue jacket fits well and nothing is missing.",
+    "can you send the invoice of {order} to {email}, please?",
+    "the parcel was damaged when it came, both cups are broken.",
+    "use {email} from now on, the old address is gone.",
+    "{order} should go to my neighbour, who is at home all day.",
+    "how long may I keep the lamp before it can't go back?",
+    "somebody at {email} never got the voucher for {order}.",
+)
+_CLOSINGS = (
+    "Many thanks!",
+    "An answer by Friday would be kind.",
+    "I have added two photographs.",
+    "It is a present for my sister.",
+    "Best wishes from Lisbon.",
+    "There is no hurry at all.",
+    "Please call if anything is unclear.",
+    "The courier did not leave a note.",
+    "Otherwise I was always content with your shop.",
+    "My colleague had the same trouble in spring.",
+    "What else do you need from me?",
+    "That would be all for today.",
+    "Could somebody look into it, please?",
 )
 _NAMES = ("ana", "joao", "mei.lin", "omar", "t.nguyen", "sofia", "lars", "amara", "kim", "ivan")
 _HOSTS = ("example.com", "example.org", "mail.example.net")
@@ -112,7 +143,8 @@ def _rows() -> Iterator[str]:
         name = _NAMES[number * 7 % len(_NAMES)]
         email = f"{name}{number % 13}@{_HOSTS[number % len(_HOSTS)]}"
         order = f"#{40000 + number * 37}"
-        template = _TEMPLATES[number * 5 % len(_TEMPLATES)]
+        parts = (part[number % len(part)] for part in (_OPENINGS, _BODIES, _CLOSINGS))
+        template = " ".join(parts)
         row = {
             "message": template.format(order=order, email=email),
             "masked": template.format(order="[ORDER]", email="[EMAIL]"),
