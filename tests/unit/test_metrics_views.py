@@ -18,7 +18,7 @@ from tunekit.model import EVAL_LOSS, MEAN_LOSS, TRAIN_LOSS, MetricPoint
 from tunekit.views.curves import Measured, is_log, lines_of
 from tunekit.views.figure import figure
 from tunekit.views.metrics import print_advice, print_metrics
-from tunekit.views.plot import plot
+from tunekit.views.plot import plot, value_ticks
 from tunekit.views.points import csv_rows, file_of, metrics_json
 
 
@@ -194,3 +194,13 @@ def test_advice_names_its_job_where_there_are_several() -> None:
     print_advice(out, [curve(title="a@1"), curve(title="b@1")])
     line = "plateau: flat from 1 on; epochs: 1 would have done"
     assert written(out).splitlines() == [line, f"a@1: {line}", f"b@1: {line}"]
+
+
+@pytest.mark.parametrize("largest", [3.25e15, 1e30, 1e308])
+def test_levels_of_a_plot_stay_short_however_large_a_loss_grew(largest: float) -> None:
+    points = [MetricPoint(TRAIN_LOSS, step, 0.5 if step < 50 else largest) for step in range(1, 99)]
+    drawn = lines_of([Measured("a@1", points)], most=500, window=1)
+    levels = value_ticks(drawn)
+    assert levels[0] == pytest.approx(0.5)
+    assert levels[-1] == pytest.approx(largest)
+    assert max(len(f"{level:.3g}") for level in levels) <= 9

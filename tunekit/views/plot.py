@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tunekit.views.curves import Line, Measured, heading, is_log, lines_of
 from tunekit.views.output import Output
 
 _WIDEST = 120
+_LEVELS = 7
 _HEIGHT = 20
 # Twice as many dots lie side by side in a character.
 _DOTS = 2
@@ -40,12 +42,28 @@ def plot(output: Output, subjects: Sequence[Measured], *, window: int | None = N
         plotext.yscale("log")
     ticks = whole_ticks(lines)
     plotext.xticks(ticks, [f"{tick:,}" for tick in ticks])
+    levels = value_ticks(lines)
+    plotext.yticks(levels, [f"{level:.3g}" for level in levels])
     plotext.title(f"{heading(subjects)} (log scale)" if is_log(lines) else heading(subjects))
     plotext.xlabel(subjects[0].by if subjects else "step")
     picture: str = plotext.build()
     output.stream.write((picture if output.has_colour else plotext.uncolorize(picture)) + "\n")
     for text, colour in legend:
         output.styled(text, f"color({colour})")
+
+
+def value_ticks(lines: Sequence[Line]) -> list[float]:
+    """Return values to write at the left, spread over the scale; their words stay short."""
+    drawn = [value for each in lines for value in each.values]
+    if not drawn:
+        return []
+    low, high = min(drawn), max(drawn)
+    if low == high:
+        return [low]
+    shares = [place / (_LEVELS - 1) for place in range(_LEVELS)]
+    if is_log(lines):
+        return [math.exp(math.log(low) * (1 - s) + math.log(high) * s) for s in shares]
+    return [low * (1 - share) + high * share for share in shares]
 
 
 def whole_ticks(lines: Sequence[Line]) -> list[int]:
