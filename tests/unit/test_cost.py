@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.datasets import make_experiment, write_rows
+from tests.unit.datasets import gemini_line, make_experiment, write_rows
 from tests.unit.test_plan import job
 from tunekit import dataset
 from tunekit.model import (
@@ -145,6 +146,54 @@ def test_an_estimate_says_its_range_and_where_its_price_is_from(tmp_path: Path) 
     assert cost_notes([cost(trial(tmp_path), FREE)]) == []
     assert "an epoch" in cost_line(cost(trial(tmp_path, epochs=None)))
     assert "not known" in cost_line(cost(trial(tmp_path), replace(CAN, prices={})))
+
+
+def media_trial(root: Path, *, limit: float | None, more: bool = True) -> Trial:
+    """Return a trial on ten ready-made rows, two of which hold more than text."""
+    plain = gemini_line("what is this?", "a cat")
+    image = gemini_line("what is this?", "a cat")
+    image["contents"][0]["parts"].append({"fileData": {"fileUri": "gs://bucket/cat.png"}})
+    tools = {**plain, "tools": [{"functionDeclarations": [{"name": "look"}]}]}
+    write_rows(root / "data.jsonl", [plain] * 8 + ([image, tools] if more else [plain] * 2))
+    spec = {"columns": {}, "prompt": "", "ready_made": "vertex", "split": {"train": 10}}
+    experiment = make_experiment(**spec, shuffle_seed=3)
+    experiment = replace(
+        experiment, base_model="m", tuning=Tuning(epochs=2), limits=Limits(max_cost_usd=limit)
+    )
+    made = dataset.prepare(experiment, root=root)
+    record = json.loads(json.dumps(dataset.to_record(made)))
+    assert list(made.read("train"))
+    return Trial.of(experiment, dataset.from_record(experiment, root=root, record=record))
+
+
+def test_rows_of_more_than_text_have_no_price(tmp_path: Path) -> None:
+    one = media_trial(tmp_path, limit=1000)
+    assert one.dataset.splits["train"].unpriced_rows == 2
+    found = cost(one)
+    assert (found.usd, found.usd_low, found.usd_high) == (None, None, None)
+    assert Cost.from_json(json.loads(json.dumps(found.to_json()))) == found
+    why = "2 rows hold more than text, so what they cost is not known"
+    assert why in cost_line(found)
+    assert not any("In all" in note for note in cost_notes([found, cost(trial(tmp_path))]))
+    problem = over_budget(one, found)
+    assert problem is not None
+    assert why in problem.fact
+    assert over_budget(one, cost(one, FREE)) is None
+    assert over_budget(media_trial(tmp_path, limit=None), found) is None
+    plain = media_trial(tmp_path, limit=1000, more=False)
+    assert over_budget(plain, cost(plain)) is None
+
+
+def test_records_of_before_rows_without_a_price_were_counted_are_read(tmp_path: Path) -> None:
+    made = trial(tmp_path).dataset
+    record = dataset.to_record(made)
+    for info in record["splits"].values():
+        del info["unpriced_rows"]
+    again = dataset.from_record(make_experiment(), root=tmp_path, record=record)
+    assert again.splits == made.splits
+    old = cost(trial(tmp_path)).to_json()
+    del old["unpriced_rows"]
+    assert Cost.from_json(old) == cost(trial(tmp_path))
 
 
 def test_what_was_billed_stands_beside_the_estimate(tmp_path: Path) -> None:

@@ -46,9 +46,29 @@ def test_all_that_comes_before_the_answer_is_the_prompt() -> None:
         ],
     }
     expected = Example("Be brief.\nfirst\nanswer\nsecond", "last", "second", 7)
-    assert read(line) == expected
+    found = read(line)
+    assert found is not None
+    assert found.beyond
+    assert found._replace(beyond=b"") == expected
     line["system_instruction"] = line.pop("systemInstruction")
-    assert read(line) == expected
+    assert read(line) == found
+
+
+def test_what_is_no_text_tells_rows_apart() -> None:
+    def beyond(part: dict[str, Any], **more: Any) -> bytes:
+        content = {"role": "user", "parts": [{"text": "what?"}, part]}
+        found = read({"contents": [content, turn("model", "a cat")], **more})
+        assert found is not None
+        return found.beyond
+
+    cat, dog = ({"fileData": {"fileUri": f"gs://b/{name}.png"}} for name in ("cat", "dog"))
+    clip = {"text": "", "videoMetadata": {"fps": 2}}
+    tools = [{"functionDeclarations": [{"name": "look"}]}]
+    kinds = [beyond(cat), beyond(dog), beyond(clip), beyond({}, tools=tools)]
+    assert len({*kinds, b""}) == 5
+    assert beyond(dict(reversed(cat.items()))) == kinds[0]
+    for plain in ({}, {"text": "x"}, {"text": "x", "thought": True}, {"fileData": None}):
+        assert beyond(plain) == beyond(plain, tools=[]) == b""
 
 
 def test_a_preference_takes_its_completions_by_score() -> None:

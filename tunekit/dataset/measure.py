@@ -21,7 +21,7 @@ class Measure:
         self._split = split
         self._on_rows = on_rows
         self._characters = 0
-        self._tokens = self._prompt_tokens = self._size_bytes = 0
+        self._tokens = self._prompt_tokens = self._size_bytes = self._unpriced_rows = 0
         self._buckets = [0] * _LONGEST
         self._hash = hashlib.sha256()
 
@@ -29,7 +29,7 @@ class Measure:
         """Take in examples as their canonical lines; many at once take half the time of each."""
         if not examples:
             return
-        prompts, responses, _, _, rejected, turns, raws = zip(*examples, strict=True)
+        prompts, responses, _, _, rejected, turns, raws, beyond = zip(*examples, strict=True)
         is_plain = rejected.count(None) == raws.count(None) == len(raws) and not any(turns)
         prompt_lengths = list(map(len, prompts))
         lengths = list(map(add, prompt_lengths, map(len, responses)))
@@ -55,6 +55,7 @@ class Measure:
         self._prompt_tokens += sum([(length + 2) >> 2 for length in prompt_lengths])
         more = _more_bytes(examples) if raws[0] is not None else _more_than_characters(written)
         self._size_bytes += characters + more
+        self._unpriced_rows += len(beyond) - beyond.count(b"")
         if self._on_rows:
             self._on_rows(self._split, lines, tokens, examples)
 
@@ -68,6 +69,7 @@ class Measure:
             histogram=tuple(self._buckets[:used]),
             prompt_tokens=self._prompt_tokens,
             size_bytes=self._size_bytes,
+            unpriced_rows=self._unpriced_rows,
         )
 
 

@@ -250,7 +250,8 @@ def batched(items: Iterator[T], size: int) -> Iterator[list[T]]:
 
 
 def _plain(example: Example) -> tuple[Any, ...]:
-    return (*example[:5], tuple([tuple(turn) for turn in example.turns]), example.raw)
+    turns = tuple([tuple(turn) for turn in example.turns])
+    return (*example[:5], turns, example.raw, example.beyond)
 
 
 def _restored(fields: Any) -> Example:

@@ -31,8 +31,8 @@ from tunekit.model import (
 
 # Raise it with any change that makes other bytes of the same source and spec, or a record of more:
 # former preparations are then done afresh. 2: a record holds tokens and a histogram; bytes and
-# digests are those of 1.
-RENDERING = 2
+# digests are those of 1. 3: a record tells how many rows hold more than text.
+RENDERING = 3
 _VERSIONS = {"rendering": RENDERING, "preflight": RULES_VERSION}
 
 

@@ -5,6 +5,8 @@ Source: https://cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-supe
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -14,6 +16,8 @@ from tunekit.dataset.sources import BadSource
 from tunekit.model import Example, Location, Problem
 
 _ROLES = ("user", "model", "system", "function")
+# Keys of a part that is nothing but text.
+_OF_TEXT = frozenset({"text", "thought", "thoughtSignature", "thought_signature"})
 _BOM = b"\xef\xbb\xbf"
 # Other formats that people have, by a key of theirs.
 _ELSEWHERE = {
@@ -81,7 +85,7 @@ def _supervised(data: Mapping[str, Any], number: int) -> Example:
     turns = _turns(data)
     if len(turns) < 2 or turns[-1].role != "model":
         _refuse("contents do not end with a turn of the model", "end with the answer to learn")
-    return _example(data, turns[:-1], number, response=turns[-1].text)
+    return _example(data, turns[:-1], number, answer=turns[-1])
 
 
 def _preference(data: Mapping[str, Any], number: int) -> Example:
@@ -94,37 +98,44 @@ def _preference(data: Mapping[str, Any], number: int) -> Example:
     completions = data["completions"]
     if not isinstance(completions, list):
         _refuse("completions are not a list", "write a list of two")
-    scored: dict[float, str] = {}
+    scored: dict[float, _Turn] = {}
     for completion in completions:
         score = completion.get("score") if isinstance(completion, dict) else None
         if isinstance(score, int | float) and not isinstance(score, bool):
             scored[score] = _completion(completion)
     if len(completions) != 2 or scored.keys() != {0, 1}:
         _refuse("completions are not two, with the scores 1 and 0", "give a better and a worse one")
-    if scored[1] == scored[0]:
+    if scored[1].text == scored[0].text:
         _refuse("both completions are the same text", "mend or remove the row")
-    return _example(data, turns, number, response=scored[1], rejected=scored[0])
+    return _example(data, turns, number, answer=scored[1], rejected=scored[0])
 
 
-def _completion(scored: Mapping[str, Any]) -> str:
+def _completion(scored: Mapping[str, Any]) -> _Turn:
     turn = _turn(scored.get("completion"), "completion")
     if turn.role != "model":
         _refuse("a completion is no turn of the model", 'write "role": "model" in it')
     if not turn.is_text:
         _refuse("a completion is not all text", "preference tuning takes text only")
-    return turn.text
+    return turn
 
 
 class _Turn:
     """One turn of a conversation: whose it is and its text."""
 
-    __slots__ = ("is_text", "role", "text")
+    __slots__ = ("beyond", "is_text", "role", "text")
 
     def __init__(self, role: str, parts: list[Mapping[str, Any]]) -> None:
         self.role = role
         texts = [part["text"] for part in parts if "text" in part]
         self.text = "".join(texts)
         self.is_text = len(texts) == len(parts)
+        # What is no text, each by its place; a table writes null for what a part does not have.
+        self.beyond = [
+            (place, key, value)
+            for place, part in enumerate(parts)
+            for key, value in part.items()
+            if key not in _OF_TEXT and value is not None
+        ]
 
 
 def _turns(data: Mapping[str, Any]) -> list[_Turn]:
@@ -161,13 +172,26 @@ def _parts(turn: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return parts
 
 
-def _system_text(data: Mapping[str, Any]) -> str:
+def _system_turn(data: Mapping[str, Any]) -> _Turn:
     written = data.get("systemInstruction", data.get("system_instruction"))
     if written is None:
-        return ""
+        return _Turn("system", [])
     if not isinstance(written, dict):
         _refuse("systemInstruction is not an object", "write its parts")
-    return _Turn("system", _parts(written, "systemInstruction")).text
+    return _Turn("system", _parts(written, "systemInstruction"))
+
+
+def _beyond(data: Mapping[str, Any], turns: list[_Turn]) -> bytes:
+    """Return a digest of what a line holds that is no text; empty where it is all text."""
+    parts = [(place, turn.beyond) for place, turn in enumerate(turns) if turn.beyond]
+    tools = data.get("tools")
+    if not parts and not tools:
+        return b""
+    try:
+        held = json.dumps([parts, tools], sort_keys=True, default=repr)
+    except RecursionError as error:
+        _refuse(fault_of(error), "each line must be one object")
+    return hashlib.blake2b(held.encode(), digest_size=8).digest()
 
 
 def _example(
@@ -175,14 +199,18 @@ def _example(
     turns: list[_Turn],
     number: int,
     *,
-    response: str,
-    rejected: str | None = None,
+    answer: _Turn,
+    rejected: _Turn | None = None,
 ) -> Example:
     # A system turn counts for nothing in the service; the instruction does.
-    texts = [_system_text(data), *(turn.text for turn in turns if turn.role != "system")]
+    asked = [_system_turn(data), *(turn for turn in turns if turn.role != "system")]
+    texts = [turn.text for turn in asked]
     last = next((turn.text for turn in reversed(turns) if turn.role == "user"), "")
     prompt = "\n".join(text for text in texts if text)
-    for text in (prompt, response, rejected or ""):
+    other = rejected.text if rejected else None
+    for text in (prompt, answer.text, other or ""):
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
             _refuse("holds half a surrogate pair, which is no character", "mend the row")
-    return Example(prompt, response, last, number, rejected)
+    held = [*asked, answer, *([rejected] if rejected else [])]
+    beyond = _beyond(data, held)
+    return Example(prompt, answer.text, last, number, other, beyond=beyond)

@@ -103,7 +103,7 @@ def _one_to_one(template: Template, question: str, answer: str) -> ManyRenderer:
         except TypeError:
             raise PlainRowsOnly from None
         return [
-            new(Example, (prompt, response, text, row[0], None, (), None))
+            new(Example, (prompt, response, text, row[0], None, (), None, b""))
             for prompt, response, text, row in zip(prompts, answers, texts, rows, strict=True)
         ]
 

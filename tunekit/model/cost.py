@@ -25,6 +25,7 @@ class Cost:
     """An estimate of one job. Tokens are billable ones of one epoch.
 
     `epochs` None: the provider chooses. `price` None: not known, unless the provider is free.
+    `unpriced_rows` hold more than text, which tokens do not count: no dollars where there are any.
     """
 
     tokens: int
@@ -33,6 +34,7 @@ class Cost:
     epochs: int | None
     price: Price | None = None
     is_free: bool = False
+    unpriced_rows: int = 0
 
     @property
     def usd(self) -> float | None:
@@ -56,7 +58,7 @@ class Cost:
         each = self.usd_an_epoch(tokens)
         if self.is_free or each is None:
             return each
-        return None if self.epochs is None else each * self.epochs
+        return None if self.epochs is None or self.unpriced_rows else each * self.epochs
 
     def to_json(self) -> dict[str, Any]:
         """Return the estimate as plain data, its dollars too."""
@@ -65,7 +67,8 @@ class Cost:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Cost:
         """Return what `to_json` wrote down."""
-        given = {name: data[name] for name in cls.__slots__}
+        # Former records lack the last one.
+        given = {"unpriced_rows": 0, **{k: data[k] for k in cls.__slots__ if k in data}}
         price = given["price"]
         return cls(**{**given, "price": Price(**price) if price else None})
 

@@ -25,7 +25,8 @@ class Example(NamedTuple):  # a tuple is made in a quarter of a frozen dataclass
 
     `rejected` is the answer that `response` is preferred to, for the method `preference`. `turns`
     is the conversation before the answer where it is more than the one prompt, which is then the
-    text of it all. `raw` is a ready-made line without its end, to be sent as it is.
+    text of it all. `raw` is a ready-made line without its end, to be sent as it is. `beyond` is a
+    digest of what such a line holds that is no text (files, images, tools), empty where it is all.
     """
 
     prompt: str
@@ -35,6 +36,7 @@ class Example(NamedTuple):  # a tuple is made in a quarter of a frozen dataclass
     rejected: str | None = None
     turns: tuple[Turn, ...] = ()
     raw: bytes | None = None
+    beyond: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class SplitInfo:
 
     `tokens` is an estimate: a row's characters / 4, rounded. Place n of `histogram` counts the rows
     of 2^(n-1) to 2^n - 1 such tokens, place 0 those of none. `prompt_tokens` are those of prompts
-    alone, `size_bytes` those of all texts in UTF-8: what a price depends on.
+    alone, `size_bytes` those of all texts in UTF-8: what a price depends on. `unpriced_rows` hold
+    more than text, whose tokens nobody here can tell.
     """
 
     rows: int
@@ -53,6 +56,8 @@ class SplitInfo:
     histogram: tuple[int, ...] = ()
     prompt_tokens: int = 0
     size_bytes: int = 0
+    # Follows from the digest, and former records lack it.
+    unpriced_rows: int = field(default=0, compare=False)
 
 
 # Told of every rendered row, some of one split at a time, in order: the split, the rows' bytes as

@@ -44,6 +44,7 @@ def estimate(trial: Trial, capabilities: Capabilities, *, base_model: str) -> Co
         epochs=experiment.tuning.epochs,
         price=price_of(base_model, capabilities),
         is_free=capabilities.is_free,
+        unpriced_rows=train.unpriced_rows,
     )
 
 
@@ -104,6 +105,9 @@ def over_budget(trial: Trial, cost: Cost) -> Problem | None:
             "tunekit.yaml, or remove the limit"
         )
         return Problem(fact, remedy, where, key=key)
+    if cost.unpriced_rows:
+        fact = f"{key} is {limit:g}, and {why_unpriced(cost.unpriced_rows)}"
+        return Problem(fact, "leave such rows out, or remove the limit", where, key=key)
     if cost.usd_high is None:
         each = cost.usd_an_epoch(cost.tokens_high) or 0.0
         fact = f"{key} is {limit:g}; an epoch costs up to {usd(each)}, and their number is open"
@@ -114,6 +118,12 @@ def over_budget(trial: Trial, cost: Cost) -> Problem | None:
         remedy = "take fewer rows or epochs, or raise the limit"
         return Problem(f"{fact} (probably {usd(cost.usd or 0.0)})", remedy, where, key=key)
     return None
+
+
+def why_unpriced(rows: int) -> str:
+    """Return why there is no estimate of rows with files, images or tools."""
+    held = "row holds" if rows == 1 else "rows hold"
+    return f"{rows:,} {held} more than text, so what they cost is not known"
 
 
 def usd(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tunekit.model import Cost, DataStats
-from tunekit.plan.cost import WHY_A_RANGE, amount, usd
+from tunekit.plan.cost import WHY_A_RANGE, amount, usd, why_unpriced
 
 
 def cost_line(cost: Cost) -> str:
@@ -13,6 +13,9 @@ def cost_line(cost: Cost) -> str:
     if cost.is_free:
         return ""
     tokens = f"{cost.tokens:,} tokens ({cost.tokens_low:,} to {cost.tokens_high:,})"
+    if cost.unpriced_rows:
+        why = why_unpriced(cost.unpriced_rows)
+        return f"cost: not known: {why}; the text alone is about {tokens} an epoch"
     if cost.price is None:
         return f"cost: not known, for no price is; about {tokens} an epoch"
     rate = f"at {cost.price.usd_per_million_tokens:g} USD a million"
@@ -66,7 +69,7 @@ def billed_line(stats: DataStats, estimate: Cost | None) -> str:
     each = estimate.usd_an_epoch(stats.billable_tokens)
     if epochs and each:
         billed += f", {usd(each * epochs)} by the table's price"
-    if not estimate.tokens:
+    if not estimate.tokens or estimate.unpriced_rows:
         return billed
     off = stats.billable_tokens / estimate.tokens - 1
     is_inside = estimate.tokens_low <= stats.billable_tokens <= estimate.tokens_high
