@@ -183,7 +183,8 @@ class Pipeline:
 
     def _identity(self, row: Row) -> str:
         if isinstance(self._spec.dedupe, str):
-            return self._example(row).prompt
+            example = self._example(row)
+            return f"{example.prompt}\0{example.beyond.hex()}" if example.beyond else example.prompt
         texts = [self._text(row, column) for column in self._spec.dedupe or ()]
         return texts[0] if len(texts) == 1 else "".join(f"{len(text)}:{text}" for text in texts)
 

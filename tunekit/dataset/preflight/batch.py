@@ -19,6 +19,7 @@ class Batch:
 
     `inputs` are what was filled into the prompt. `texts` tell one row from another: of ready-made
     rows, the last turn of the user. `sources` are what an unchanged copy would answer with.
+    `beyond` tells what a row holds that is no text, empty where it is all text.
     """
 
     split: str
@@ -30,6 +31,7 @@ class Batch:
     responses: Sequence[str]
     rejected: Sequence[str]
     raws: Sequence[Mapping[str, Any]]
+    beyond: Sequence[bytes]
 
     @cached_property
     def source_bytes(self) -> list[bytes]:

@@ -91,7 +91,7 @@ class Preflight:
         if not self._examples:
             return
         examples = self._examples
-        prompts, responses, sources, lines, rejected, *_ = zip(*examples, strict=True)
+        prompts, responses, sources, lines, rejected, _, _, beyond = zip(*examples, strict=True)
         filled = sources if self._is_one else self._filled_in(prompts)
         batch = Batch(
             split=self._split,
@@ -103,6 +103,7 @@ class Preflight:
             responses=responses,
             rejected=[text for text in rejected if text is not None],
             raws=self._raws,
+            beyond=beyond,
         )
         for check in self._checks:
             check.take(batch, self._tally)

@@ -53,9 +53,14 @@ class NearLeaks:
         return tempfile.TemporaryFile()
 
     def take(self, batch: Batch, tally: Tally) -> None:
-        raws = [
-            raw[:_LONGEST].lower() if raw.isascii() else text[:_LONGEST].lower().encode()
-            for text, raw in zip(batch.texts, batch.text_bytes, strict=True)
+        rows = zip(batch.texts, batch.text_bytes, batch.beyond, strict=True)
+        raws = [  # of what is more than text, the text says little: it is like no other row
+            b""
+            if beyond
+            else raw[:_LONGEST].lower()
+            if raw.isascii()
+            else text[:_LONGEST].lower().encode()
+            for text, raw, beyond in rows
         ]
         bands = sketches(raws)
         if batch.split != "train":

@@ -1,6 +1,7 @@
 """Rows that occur again: within a split, across splits, with another answer.
 
-A row is 20 bytes here: hashes of its prompt and its answers, and its line. Two different prompts of
+A row is 20 bytes here: hashes of its prompt, with all in it that is no text, and its answers, and
+its line. Two different prompts of
 two million share a 64-bit hash once in ten million data sets.
 """
 
@@ -37,7 +38,12 @@ class Repeats:
         self.leaked: dict[str, set[int]] = {}
 
     def take(self, batch: Batch, tally: Tally) -> None:
-        self._prompts[batch.split].extend(map(hash, batch.prompts))
+        if any(batch.beyond):  # the same question may be asked of another image
+            asked = zip(batch.prompts, batch.beyond, strict=True)
+            keys = [hash((text, more) if more else text) for text, more in asked]
+        else:
+            keys = list(map(hash, batch.prompts))
+        self._prompts[batch.split].extend(keys)
         if batch.rejected:
             pairs = zip(batch.responses, batch.rejected, strict=True)
             self._answers[batch.split].extend(map(hash, pairs))

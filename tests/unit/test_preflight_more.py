@@ -1,0 +1,54 @@
+"""Rows that rules must tell apart, and rows of formats that rules must reach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.datasets import gemini_line, make_experiment, read_all, write_rows
+from tunekit.dataset.preflight.look import prepare_checked
+from tunekit.model import Experiment, Finding
+
+QUESTION = "What can be seen in the picture that is shown here"
+
+
+def about(image: str, response: str, question: str = QUESTION) -> dict[str, Any]:
+    """Return a ready-made row that asks about an image."""
+    line = gemini_line(question, response)
+    line["contents"][0]["parts"].append({"fileData": {"fileUri": f"gs://b/{image}.png"}})
+    return line
+
+
+def ready_made(**changes: Any) -> Experiment:
+    return make_experiment(**{"ready_made": "vertex", "columns": {}, "prompt": "", **changes})
+
+
+def look(root: Path, experiment: Experiment) -> dict[str, Finding]:
+    found = prepare_checked(experiment, root=root).findings
+    return {finding.rule: finding for finding in found}
+
+
+@pytest.mark.parametrize("seed", [None, 4])
+def test_rows_about_other_images_are_no_repeats(tmp_path: Path, seed: int | None) -> None:
+    rows = [
+        *(about("cat", "a cat"), about("dog", "a dog"), about("fox", "a dog")),
+        *(about("cow", "a cow"), about("hen", "a hen", f"{QUESTION}!")),
+    ]
+    experiment = ready_made(split={"train": 3, "test": 2}, shuffle_seed=seed)
+    write_rows(tmp_path / "data.jsonl", rows)
+    assert look(tmp_path, experiment) == {}
+    write_rows(tmp_path / "data.jsonl", [rows[0]] * 5)
+    assert set(look(tmp_path, experiment)) == {"duplicate-row", "leaked-row"}
+
+
+def test_one_image_with_two_answers_is_a_conflict(tmp_path: Path) -> None:
+    write_rows(tmp_path / "data.jsonl", [about("cat", "a cat"), about("cat", "a dog")])
+    assert set(look(tmp_path, ready_made(split={"train": 2}))) == {"conflicting-answers"}
+
+
+def test_dedupe_by_prompt_keeps_rows_about_other_images(tmp_path: Path) -> None:
+    write_rows(tmp_path / "data.jsonl", [about(name, "a cat") for name in ("a", "b", "a")])
+    experiment = ready_made(split={"train": 1.0}, dedupe="prompt")
+    assert [example.line for example in read_all(tmp_path, experiment)] == [1, 2]
