@@ -278,10 +278,10 @@ def test_a_json_array_reads_the_same_in_pieces_of_any_size(
         assert [dict(row.values) for row in rows] == values, trial
 
 
-def test_a_row_of_a_json_array_has_the_line_where_its_object_starts(tmp_path: Path) -> None:
+def test_a_row_of_a_json_array_has_its_number(tmp_path: Path) -> None:
     (tmp_path / "data.json").write_text(f"\n[\n {OK}\n,\n\n{OK}, {OK}\n]\n")
     examples = read_all(tmp_path, make_experiment("data.json", split={"train": 3}))
-    assert [example.line for example in examples] == [3, 6, 6]
+    assert [example.line for example in examples] == [1, 2, 3]
 
 
 def test_a_csv_row_has_the_line_where_it_starts(tmp_path: Path) -> None:

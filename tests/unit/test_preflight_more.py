@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +53,22 @@ def test_dedupe_by_prompt_keeps_rows_about_other_images(tmp_path: Path) -> None:
     write_rows(tmp_path / "data.jsonl", [about(name, "a cat") for name in ("a", "b", "a")])
     experiment = ready_made(split={"train": 1.0}, dedupe="prompt")
     assert [example.line for example in read_all(tmp_path, experiment)] == [1, 2]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_rows_of_a_json_array_are_told_apart_on_one_line_and_on_many(
+    tmp_path: Path, indent: int | None
+) -> None:
+    texts = [f"{'one two three four five six seven eight'[n:]} {n}" for n in range(12)]
+    rows = [{"text": text, "masked": "" if n % 3 == 0 else text} for n, text in enumerate(texts)]
+    rows += [rows[1], {"text": f"{texts[2]}!", "masked": "x"}]
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text(json.dumps(rows, indent=indent))
+    found = look(tmp_path, make_experiment("a.json", split={"train": 12, "test": 2}))
+    assert found["empty-answer"].count == 4
+    assert found["empty-answer"].places == tuple(f"a.json:{n}" for n in (1, 4, 7, 10))
+    assert found["leaked-row"].places == ("a.json:13",)
+    assert found["near-leak"].places == ("a.json:14",)
+    both = look(tmp_path, make_experiment("*.json", split={"train": 28}))["empty-answer"]
+    assert both.count == 8
+    assert both.places[-1] == "b.json:1"

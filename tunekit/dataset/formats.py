@@ -70,7 +70,11 @@ def _content(line: int, raw: bytes) -> bytes:
 
 
 class JsonArray(FileSource):
-    """One JSON array of objects, read piece by piece; a row is an element."""
+    """One JSON array of objects, read piece by piece; a row is an element, its line the number.
+
+    An array is often one line, which would tell no row from another. What is no JSON is named by
+    its real line.
+    """
 
     kind = "json"
 
@@ -104,7 +108,7 @@ class JsonArray(FileSource):
                 line, f"element {number} is not a JSON object", "each element must be one"
             )
         try:
-            return Row(line, window.take_object())
+            return Row(number, window.take_object())
         except UnicodeDecodeError:  # a ValueError too, but of the file and not of the element
             raise
         except json.JSONDecodeError as error:

@@ -29,8 +29,8 @@ class Row(NamedTuple):
     """One record of a source; `line` counts from 1 and is where the record starts.
 
     `raw` is the line itself, perhaps with its end, where a record is one of JSON. In a table that
-    has no lines, `line` is the record's number. Where a source is many files, it counts through
-    them all.
+    has no lines and in an array of JSON, `line` is the record's number. No two rows have the same;
+    where a source is many files, it counts through them all.
     """
 
     line: int
