@@ -72,3 +72,20 @@ def test_rows_of_a_json_array_are_told_apart_on_one_line_and_on_many(
     both = look(tmp_path, make_experiment("*.json", split={"train": 28}))["empty-answer"]
     assert both.count == 8
     assert both.places[-1] == "b.json:1"
+
+
+@pytest.mark.parametrize("space", ["", " ", "  ", "\n", " \n"])
+def test_nearly_equal_texts_are_found_whatever_space_they_end_in(
+    tmp_path: Path, space: str
+) -> None:
+    words = "every morning some fishing boats leave harbour early while seagulls follow them slowly"
+    texts = [" ".join(f"{word}{n}" for word in words.split()) for n in range(9)]
+    pairs = [(text, text.replace("harbour", "harvest")) for text in texts]
+    rows = [
+        {"text": f"{one}{space}", "masked": one}
+        for both in zip(*pairs, strict=True)
+        for one in both
+    ]
+    write_rows(tmp_path / "data.jsonl", rows)
+    found = look(tmp_path, make_experiment(split={"train": 9, "test": 9}))
+    assert found["near-leak"].count == 9

@@ -132,8 +132,9 @@ def sketches(texts: Sequence[bytes]) -> NDArray[Any]:
     octets = np.frombuffer(data, dtype=np.uint8)
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     starts = _WINDOW + np.concatenate(([0], np.cumsum(lengths[:-1] + _WINDOW)))
-    # A window begins after a space, and at each letter of scripts that are written without.
-    begins = (octets[:-1] == ord(" ")) | (octets[1:] >= 0xE0)
+    # A window begins at each word, and at each letter of scripts that are written without spaces;
+    # not past a text's last space, where there is nothing of it to compare.
+    begins = ((octets[:-1] <= ord(" ")) & (octets[1:] > ord(" "))) | (octets[1:] >= 0xE0)
     begins = np.concatenate(([False], begins))
     begins[starts] = True
     places = np.flatnonzero(begins[: len(data) - _WINDOW])
