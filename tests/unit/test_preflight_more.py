@@ -89,3 +89,22 @@ def test_nearly_equal_texts_are_found_whatever_space_they_end_in(
     write_rows(tmp_path / "data.jsonl", rows)
     found = look(tmp_path, make_experiment(split={"train": 9, "test": 9}))
     assert found["near-leak"].count == 9
+
+
+def test_a_ready_made_row_that_asks_nothing_is_empty_unless_it_holds_more(tmp_path: Path) -> None:
+    rows = [gemini_line("a?", "a"), gemini_line(" ", "b"), about("c", "c", ""), about("d", "d", "")]
+    write_rows(tmp_path / "data.jsonl", [*rows, gemini_line("nan", "e")])
+    found = look(tmp_path, ready_made(split={"train": 5}))
+    assert set(found) == {"empty-input", "null-text"}
+    assert found["empty-input"].places == ("data.jsonl:2",)
+    assert found["null-text"].places == ("data.jsonl:5",)
+
+
+def test_a_conversation_whose_last_question_is_blank_is_empty(tmp_path: Path) -> None:
+    def chat(*texts: str) -> dict[str, Any]:
+        roles = ("user", "assistant") * 2
+        return {"chat": [{"role": r, "content": t} for r, t in zip(roles, texts, strict=False)]}
+
+    write_rows(tmp_path / "data.jsonl", [chat("q", "a"), chat("q", "a", "\n", "b"), chat("", "c")])
+    experiment = make_experiment(messages="chat", columns={}, prompt="", split={"train": 3})
+    assert look(tmp_path, experiment)["empty-input"].places == ("data.jsonl:2", "data.jsonl:3")

@@ -51,7 +51,7 @@ class Preflight:
         self._is_one = bool(template) and len(literals) == 2 and used == [input_column]
         repeats = Repeats(has_pairs=experiment.tuning.method == "preference")
         every: list[Check] = [
-            Blanks(used),
+            Blanks(used if is_table else None),
             Types([*used, *(column for column in answers if column not in used)]),
             Characters(),
             Placeholders({*spec.columns, *spec.columns.values()}),

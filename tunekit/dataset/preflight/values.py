@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
 
 from tunekit.dataset.preflight.batch import MOST_NAMED, Batch, Tally
 
@@ -17,8 +18,8 @@ _LONGEST_NULL = max(map(len, _NULLS))
 class Blanks:
     """Inputs and answers of nothing but white space, and missing values written as text."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        # The columns that the prompt is made of; none where rows are ready-made.
+    def __init__(self, columns: Sequence[str] | None) -> None:
+        # The columns that the prompt is made of; None where rows are conversations or ready-made.
         self._columns = columns
 
     def take(self, batch: Batch, tally: Tally) -> None:
@@ -33,26 +34,31 @@ class Blanks:
                     *("null-text", batch.split, "with an answer such as nan or None"),
                     (n for n, text in zip(batch.lines, answers, strict=True) if text in _NULLS),
                 )
-        if len(self._columns) == 1:
-            self._inputs(batch, batch.texts, tally)
+        if self._columns is None:
+            # An image or the answer of a function may well come without a word.
+            plain = [not more for more in batch.beyond]
+            lines = list(compress(batch.lines, plain))
+            self._inputs(batch.split, lines, list(compress(batch.texts, plain)), tally)
+        elif len(self._columns) == 1:
+            self._inputs(batch.split, batch.lines, batch.texts, tally)
         elif self._columns:
-            self._several(batch, tally)
+            self._several(batch, self._columns, tally)
 
     def finish(self, tally: Tally) -> None:
         pass
 
-    def _inputs(self, batch: Batch, texts: Sequence[str], tally: Tally) -> None:
+    def _inputs(self, split: str, lines: Sequence[int], texts: Sequence[str], tally: Tally) -> None:
         if not all(map(str.strip, texts)):
-            lines = (n for n, text in zip(batch.lines, texts, strict=True) if not text.strip())
-            tally.add_many("empty-input", batch.split, "with an empty input", lines)
+            blank = (n for n, text in zip(lines, texts, strict=True) if not text.strip())
+            tally.add_many("empty-input", split, "with an empty input", blank)
         if _has_null(texts):
-            lines = (n for n, text in zip(batch.lines, texts, strict=True) if text in _NULLS)
-            tally.add_many("null-text", batch.split, "with an input such as nan or None", lines)
+            null = (n for n, text in zip(lines, texts, strict=True) if text in _NULLS)
+            tally.add_many("null-text", split, "with an input such as nan or None", null)
 
-    def _several(self, batch: Batch, tally: Tally) -> None:
+    def _several(self, batch: Batch, columns: Sequence[str], tally: Tally) -> None:
         for line, raw in zip(batch.lines, batch.raws, strict=True):
-            blank = [c for c in self._columns if isinstance(v := raw[c], str) and not v.strip()]
-            if len(blank) == len(self._columns):
+            blank = [c for c in columns if isinstance(v := raw[c], str) and not v.strip()]
+            if len(blank) == len(columns):
                 tally.add("empty-input", batch.split, "with an empty input", line)
             else:
                 for column in blank:
