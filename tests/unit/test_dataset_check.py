@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.unit.datasets import make_experiment, numbered, place, write_rows
+from tests.unit.datasets import make_experiment, numbered, place, read_all, write_rows
 from tunekit import dataset
 from tunekit.errors import DataError, UsageError
 from tunekit.model import Source
@@ -145,3 +146,19 @@ def test_one_prompt_is_rendered_by_hand() -> None:
         dataset.render(experiment, {"output": "a"})
     with pytest.raises(UsageError, match="leave TEXT out"):
         dataset.render(experiment, {"tone": "a", "input": "b"}, text="c")
+
+
+@pytest.mark.parametrize("name", ["data.jsonl", "data.json", "*.jsonl"])
+def test_json_may_have_a_key_late(tmp_path: Path, name: str) -> None:
+    rows: list[dict[str, Any]] = [{"text": str(n), "masked": "x"} for n in range(50)]
+    rows += [{"text": "late", "masked": "x", "flag": True}, {"text": "later"}]
+    (tmp_path / "data.json").write_text(json.dumps(rows))
+    write_rows(tmp_path / "data.jsonl", rows[:40])
+    write_rows(tmp_path / ("more.jsonl" if name == "*.jsonl" else "data.jsonl"), rows)
+    experiment = make_experiment(name, split={"train": 1}, filter="flag == true")
+    assert dataset.check(experiment, root=tmp_path) == []
+    assert [example.source for example in read_all(tmp_path, experiment)] == ["late"]
+    missing = make_experiment(name, split={"train": 1}, filter="flags == true")
+    (problem,) = dataset.check(missing, root=tmp_path)
+    assert problem.fact == f"dataset.filter names 'flags'; {name} has no such column"
+    assert "flag" in problem.remedy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class ArrowFiles:
         if self.size_rows is not None and number != self.size_rows:
             raise self._broken(f"{number} rows where {self.size_rows} are said to be")
 
-    def columns(self) -> Sequence[str]:
+    def columns(self, wanted: Collection[str] = ()) -> Sequence[str]:
         """Return the names in the schema; none where there are no rows."""
         with closing(self._batches()) as batches:
             return next((list(b.schema.names) for b in batches if b.num_rows), [])

@@ -1,4 +1,4 @@
-"""What can be told of a data set without rendering it: the spec's own faults, then the head's."""
+"""What can be told of a data set without rendering it: the spec's own faults, then the columns."""
 
 from __future__ import annotations
 
@@ -87,8 +87,11 @@ def parsed_prompt(experiment: Experiment) -> tuple[Template, list[Problem]]:
 
 
 def column_problems(experiment: Experiment, reader: Reader) -> list[Problem]:
-    """Return which mapped columns the source's head lacks; BadSource if it can't be read."""
-    known = reader.columns()
+    """Return which mapped columns the source lacks; BadSource if it can't be read.
+
+    Looks at the head; where JSON is, at all rows up to the first that has the column.
+    """
+    known = reader.columns({column for _, column in _named_columns(experiment)})
     if not known:
         kind = next(k for k in ("path", "hub", "gcs") if getattr(experiment.dataset.source, k))
         where = experiment.at(f"dataset.source.{kind}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -125,7 +125,7 @@ class Parquet(FileSource):
                     raise self.fault(number + error.row, "not UTF-8", remedy) from None
                 number += batch.num_rows
 
-    def columns(self) -> Sequence[str]:
+    def columns(self, wanted: Collection[str] = ()) -> Sequence[str]:
         """Return the names in the file's schema; none where it has no rows."""
         with self._opened() as file:
             return self._names(file) if file.metadata.num_rows else []

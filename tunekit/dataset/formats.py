@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
@@ -146,7 +146,7 @@ class Csv(FileSource):
                 )
             yield Row(line, dict(zip(header, fields, strict=True)))
 
-    def columns(self) -> Sequence[str]:
+    def columns(self, wanted: Collection[str] = ()) -> Sequence[str]:
         """Return the names in the header."""
         return self._header(self._records())
 

@@ -8,7 +8,7 @@ there ever after, without the Hub; what is larger is streamed at each pass. Both
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -267,7 +267,7 @@ class _Stream:
                 raise BadSource(Problem("not UTF-8", "name other columns", where)) from None
             number += batch.num_rows
 
-    def columns(self) -> Sequence[str]:
+    def columns(self, wanted: Collection[str] = ()) -> Sequence[str]:
         if self.dataset.column_names:
             return list(self.dataset.column_names)
         row = next(self.rows(), None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tunekit.dataset.formats import SUPPORTED, reader_of
+from tunekit.dataset.formats import SUPPORTED, JsonArray, JsonLines, reader_of
 from tunekit.dataset.gcs import StoredObject
 from tunekit.dataset.hub import HubSource
 from tunekit.dataset.saved import SavedFolder, is_saved
@@ -125,9 +125,18 @@ class SeveralFiles:
     def files(self) -> Files:
         return tuple(self._before.items())
 
-    def columns(self) -> Sequence[str]:
-        """Return the columns of the first file that has rows."""
-        return next((columns for file in self.parts if (columns := file.columns())), [])
+    def columns(self, wanted: Collection[str] = ()) -> Sequence[str]:
+        """Return the columns of the first file that has rows; of JSON, until each `wanted` is seen.
+
+        A table's rows have all its columns, so what its header lacks is no other's to give.
+        """
+        known: dict[str, None] = {}
+        for file in self.parts:
+            missing = set(wanted) - known.keys()
+            known |= dict.fromkeys(file.columns(missing))
+            if known and not (missing - known.keys() and isinstance(file, JsonLines | JsonArray)):
+                break
+        return list(known)
 
     def count(self, limit: int | None = None) -> int:
         total = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -62,8 +62,11 @@ class Reader(Protocol):
     def rows(self) -> Iterator[Row]:
         """Yield every row in order; BadSource at the first that can't be read."""
 
-    def columns(self) -> Sequence[str]:
-        """Return the column names; reads no more than the head."""
+    def columns(self, wanted: Collection[str] = ()) -> Sequence[str]:
+        """Return the column names; reads no more than the head.
+
+        Where a row need not have them all, it reads on until each of `wanted` is seen.
+        """
 
     def count(self, limit: int | None = None) -> int:
         """Return how many rows there are, counting up to `limit`."""
@@ -84,7 +87,7 @@ class Rows(Protocol):
 
     def rows(self) -> Iterator[Row]: ...
 
-    def columns(self) -> Sequence[str]: ...
+    def columns(self, wanted: Collection[str] = ()) -> Sequence[str]: ...
 
     def count(self, limit: int | None = None) -> int: ...
 
@@ -99,8 +102,8 @@ class FoundLater(ABC):
     def rows(self) -> Iterator[Row]:
         return self._opened.rows()
 
-    def columns(self) -> Sequence[str]:
-        return self._opened.columns()
+    def columns(self, wanted: Collection[str] = ()) -> Sequence[str]:
+        return self._opened.columns(wanted)
 
     def count(self, limit: int | None = None) -> int:
         return self._opened.count(limit)
@@ -148,10 +151,18 @@ class FileSource(ABC):
     def rows(self) -> Iterator[Row]:
         """Yield every row in order; BadSource at the first that can't be read."""
 
-    def columns(self) -> Sequence[str]:
-        """Return the keys of the first rows, in order of appearance."""
+    def columns(self, wanted: Collection[str] = ()) -> Sequence[str]:
+        """Return the keys of the first rows, and of all up to the last of `wanted`, as they appear.
+
+        Reads the whole file where one of `wanted` is nowhere.
+        """
         with closing(self.rows()) as rows:  # type: ignore[type-var]
-            return list(dict.fromkeys(key for row in islice(rows, HEAD_ROWS) for key in row.values))
+            known = dict.fromkeys(key for row in islice(rows, HEAD_ROWS) for key in row.values)
+            missing = set(wanted) - known.keys()
+            while missing and (row := next(rows, None)):
+                known |= dict.fromkeys(row.values)
+                missing -= row.values.keys()
+        return list(known)
 
     def count(self, limit: int | None = None) -> int:
         """Return how many rows there are, counting up to `limit`."""
