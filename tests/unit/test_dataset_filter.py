@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.datasets import make_experiment, place, read_all, write_rows
+from tests.unit.datasets import make_experiment, numbered, place, read_all, write_rows
 from tunekit import dataset
 from tunekit.dataset.expression import Filter, parse_filter
 from tunekit.errors import DataError, SpecError
@@ -149,3 +149,16 @@ def test_a_row_that_can_not_be_compared_is_named_without_what_it_holds(tmp_path:
         "data.jsonl:3: column 'score' holds no number where dataset.filter compares it with "
         "a number; mend the row, or leave it out with `is empty` or =="
     )
+
+
+@pytest.mark.parametrize("changes", [{}, {"shuffle_seed": 1}, {"split": {"train": 1.0}}])
+def test_a_filter_that_leaves_no_row_is_named(tmp_path: Path, changes: dict[str, Any]) -> None:
+    write_rows(tmp_path / "data.jsonl", numbered(3))
+    changes = {"split": {"train": 2}, "filter": "text == 'none'", **changes}
+    with pytest.raises(DataError) as caught:
+        dataset.prepare(make_experiment(**changes), root=tmp_path)
+    fact = "dataset.filter leaves none of the rows of data.jsonl"
+    assert caught.value.problem is not None
+    assert caught.value.problem.fact == fact
+    enough = {**changes, "filter": "text == '1'", "split": {"train": 1}}
+    assert dataset.prepare(make_experiment(**enough), root=tmp_path).splits["train"].rows == 1

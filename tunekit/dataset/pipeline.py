@@ -91,7 +91,11 @@ class Pipeline:
         return {name: order[part.start : part.stop] for name, part in parts.items()}
 
     def refuse_shortage(self, available: int) -> None:
-        """Raise DataError if `available` rows can't fill the split."""
+        """Raise DataError if `available` rows can't fill the split; a filter may have left none."""
+        if not available and self._spec.filter is not None:
+            fact = f"dataset.filter leaves none of the rows of {self.reader.name}"
+            none = Problem(fact, "write one that rows meet: text is compared as it is written")
+            raise _located(none, self.experiment.at("dataset.filter"))
         if problem := shortage(self._spec.split, available, self.reader.name):
             raise _located(problem, self.experiment.at("dataset.split"))
 
