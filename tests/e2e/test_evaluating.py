@@ -96,6 +96,31 @@ def recorded(project: Project) -> int:
     return int(count)
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_two_evaluations_at_once_ask_each_row_once(cloud: Cloud, is_killed: bool) -> None:
+    project = judged(cloud)
+    cloud.service.set_faults(delay_s=0.05)
+    first = project.start("evaluate", "mask", "--concurrency", "2", "-o", "json")
+    end = time.monotonic() + 60
+    while recorded(project) < 5 and time.monotonic() < end:
+        time.sleep(0.01)
+    second = project.start("evaluate", "mask", "--concurrency", "2", "-o", "json")
+    assert second.stderr is not None
+    assert "Another evaluation asks about mask@1; waiting" in second.stderr.readline()
+    if is_killed:
+        first.kill()  # then the kernel frees the lock, and the second asks the rest
+    done, _ = first.communicate(timeout=60)
+    went_on, said = second.communicate(timeout=60)
+    assert second.returncode == 0, said
+    count = json.loads(went_on)["asked"]
+    if is_killed:
+        assert 0 < count < TEST_ROWS
+        assert TEST_ROWS <= len(asked(cloud)) <= TEST_ROWS + 2  # what was under way is lost
+    else:
+        assert (json.loads(done)["asked"], count) == (TEST_ROWS, 0)
+        assert len(asked(cloud)) == TEST_ROWS
+
+
 def test_ctrl_c_keeps_the_answers_and_says_so(cloud: Cloud) -> None:
     project = judged(cloud)
     cloud.service.set_faults(delay_s=0.05)

@@ -77,8 +77,19 @@ class Session:
         """Return what is kept of every row, by target, having asked what was missing.
 
         A target that may be left out is, with a note, where its provider can't ask it. TunekitError
-        where a limit stopped it; all that was answered is recorded then too.
+        where a limit stopped it; all that was answered is recorded then too. Where another process
+        asks the same model, its end is waited for: what it asked is known then.
         """
+        with self.app.registry.asking_alone(map(self.asking, targets), self._tell_wait):
+            return self._records(targets)
+
+    def _tell_wait(self) -> None:
+        self.app.say(
+            f"Another evaluation asks about {self.job.title}; waiting for it to end, so that "
+            "nothing is asked twice."
+        )
+
+    def _records(self, targets: Sequence[Target]) -> dict[Target, list[Record]]:
         known = {target: self._known(target) for target in targets}
         missing = {
             target: [q for q in self.questions if q.key not in rows]

@@ -6,11 +6,12 @@ a spec says to keep are in a file of their own, `<registry>.answers`, which only
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,34 @@ class Evaluations(Seen):
             )
         sql = "SELECT id FROM askings WHERE provider = ? AND model = ? AND generation = ?"
         return int(self._one(sql, key)[0])
+
+    @contextmanager
+    def asking_alone(self, askings: Iterable[int], wait: Callable[[], None]) -> Iterator[None]:
+        """Hold askings while the block runs, so that no other process asks their rows meanwhile.
+
+        `wait` is called once before another process is waited for. The kernel frees them, also on
+        kill -9. A byte of `<registry>.askings` stands for each; they are taken in order, so that
+        two processes never wait for each other. Not to be nested: closing the file frees all.
+        Source: fcntl(2), traditional record locks.
+        """
+        path = self.path.with_name(self.path.name + ".askings")
+        wanted = sorted(set(askings))
+        with ExitStack() as stack:
+            try:
+                file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                stack.callback(os.close, file)
+                try:
+                    for asking in wanted:
+                        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, asking)
+                except (BlockingIOError, PermissionError):  # EAGAIN or EACCES, says POSIX
+                    wait()
+                    for asking in wanted:
+                        fcntl.lockf(file, fcntl.LOCK_EX, 1, asking)
+            except OSError as error:
+                raise RegistryError(
+                    f"{path}: {error.strerror}; it must be writable, on a disk that has file locks"
+                ) from error
+            yield
 
     def answered_rows(self, asking: int) -> dict[str, dict[str, Any]]:
         """Return the records of the rows that were answered, by row key."""
