@@ -56,7 +56,7 @@ def test_evaluate_scores_held_out_rows_beside_baselines(tuned: Project) -> None:
     assert json.loads(scores) == said["scores"]
     assert json.loads(baselines) == said["baselines"]
 
-    shown = tuned.ok("evaluate", "mask", "--show", "2")
+    shown = tuned.ok("evaluate", "mask", "--again", "--show", "2")
     assert shown.count("expected") == 2
     assert "TUNED" in shown
 

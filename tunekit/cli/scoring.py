@@ -248,26 +248,28 @@ class Session:
     def shown(
         self, target: Target, records: Sequence[Record], *, count: int, only_wrong: bool
     ) -> list[Shown]:
-        """Return the first answers; what neither this run nor the registry has is asked again."""
+        """Return the first answers that this run got or the registry keeps; none is asked for.
+
+        What was scored is what is shown: an answer that is gone would not come back the same.
+        """
         chosen = [
-            (question, record)
+            question
             for question, record in zip(self.questions, records, strict=True)
             if not only_wrong or record[RIGHT] != 1.0
-        ][:count]
-        if not chosen:
+        ]
+        if not chosen or not count:
             return []
         texts = {
             **self.app.registry.kept_answers(self.asking(target)),
             **self._texts.get(target.name, {}),
         }
-        lost = [question for question, _ in chosen if question.key not in texts]
-        if lost:
-            self.app.say(f"{plural(len(lost), 'answer')} were not kept; asking for them again.")
-            with remedied(self.job, target.name):
-                prompts = [question.example.prompt for question in lost]
-                answers = list(self._asker(target)(prompts))
-            texts |= {q.key: a.text for q, a in zip(lost, answers, strict=True)}
-        return [Shown(question.example, texts[question.key]) for question, _ in chosen]
+        there = [question for question in chosen if question.key in texts][:count]
+        if lost := min(count, len(chosen)) - len(there):
+            self.app.say(
+                f"{plural(lost, 'answer')} can't be shown: texts of earlier runs are kept only "
+                "with evaluate.keep_answers; --again asks anew"
+            )
+        return [Shown(question.example, texts[question.key]) for question in there]
 
 
 @contextmanager

@@ -83,7 +83,8 @@ def command(
     an evaluation that was interrupted goes on. Several targets are compared on the same rows.
 
     Of an answer the registry keeps a hash and scores, its text only where the spec says
-    evaluate.keep_answers. --show prints texts. Ends with 102 where evaluate.promote_if is not met.
+    evaluate.keep_answers; --show prints texts of this run and kept ones. Ends with 102 where
+    evaluate.promote_if is not met.
     """
     if again and max_rows is not None:
         raise UsageError(
