@@ -240,6 +240,19 @@ def test_answers_are_kept_only_where_the_spec_says_so(cloud: Cloud) -> None:
     assert (anew["asked"], len(anew["answers"])) == (3, 2)
 
 
+def test_an_answer_that_was_cut_stays_so_when_it_is_scored_anew(cloud: Cloud) -> None:
+    project = judged(cloud, "keep_answers: true")
+    told = "warning: answers of tuned that did not end by themselves: MAX_TOKENS 60"
+    cut = project.run("evaluate", "mask", "--max-output-tokens", "1")
+    assert told in cut.stderr
+    respec(project, "keep_answers: true, metrics: [exact_match, rouge_l]")
+    project.ok("apply", "-y")
+    anew = project.run("evaluate", "mask", "--max-output-tokens", "1")
+    assert "rouge_l" in anew.stdout
+    assert told in anew.stderr
+    assert len(asked(cloud)) == TEST_ROWS
+
+
 def test_limits_stop_clearly_and_lose_nothing(cloud: Cloud) -> None:
     price = "price: {input_usd: 1000, output_usd: 1000}"
     project = judged(cloud, f"{price}, max_cost_usd: 0.001")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -120,6 +121,7 @@ class Session:
         asking = self.asking(target)
         recorded = self.app.registry.answered_rows(asking)
         kept: Mapping[str, str] | None = None
+        finishes: Mapping[str, str] = {}
         known: dict[str, Record] = {}
         rescored = []
         for question in self.questions:
@@ -129,10 +131,13 @@ class Session:
             if self.scorer.suffices(record):
                 known[question.key] = record
                 continue
-            kept = self.app.registry.kept_answers(asking) if kept is None else kept
+            if kept is None:
+                kept = self.app.registry.kept_answers(asking)
+                finishes = self.app.registry.finishes(asking)
             if (text := kept.get(question.key)) is not None:
                 known[question.key] = self.scorer.record(question.example, text)
-                rescored.append(self._row(Answer(question, Completion(text)), known))
+                completion = Completion(text, finishes.get(question.key, ""))
+                rescored.append(self._row(Answer(question, completion), known))
         if rescored:
             self._write(target, rescored, keep=True)  # what is kept of them stays as it is
         again = sum(q.key in recorded and q.key not in known for q in self.questions)
@@ -241,9 +246,9 @@ class Session:
 
     def odd_endings(self, target: Target) -> dict[str, int]:
         """Return how many answers were cut or refused, by the provider's word for it."""
-        keys = [question.key for question in self.questions]
-        counts = self.app.registry.finishes(self.asking(target), keys)
-        return {word: count for word, count in counts.items() if word not in _ENDED}
+        finishes = self.app.registry.finishes(self.asking(target))
+        words = [finishes.get(question.key, "") for question in self.questions]
+        return dict(Counter(word for word in words if word not in _ENDED))
 
     def shown(
         self, target: Target, records: Sequence[Record], *, count: int, only_wrong: bool

@@ -89,15 +89,10 @@ class Evaluations(Seen):
         sql = "SELECT row, record FROM answered_rows WHERE asking = ?"
         return {row: json.loads(record) for row, record in self._all(sql, [asking])}
 
-    def finishes(self, asking: int, rows: Iterable[str]) -> dict[str, int]:
-        """Return why answers ended, where the provider told, and how many did so."""
-        wanted = set(rows)
-        counts: dict[str, int] = {}
+    def finishes(self, asking: int) -> dict[str, str]:
+        """Return why answers ended, by row key, where the provider told."""
         sql = "SELECT row, finish FROM answered_rows WHERE asking = ? AND finish != ''"
-        for row, finish in self._all(sql, [asking]):
-            if row in wanted:
-                counts[finish] = counts.get(finish, 0) + 1
-        return counts
+        return dict(map(tuple, self._all(sql, [asking])))
 
     def record_answers(
         self, asking: int, rows: Sequence[AnsweredRow], *, keep: bool, at_s: float
