@@ -99,7 +99,7 @@ def recorded(project: Project) -> int:
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_two_evaluations_at_once_ask_each_row_once(cloud: Cloud, is_killed: bool) -> None:
     project = judged(cloud)
-    cloud.service.set_faults(delay_s=0.05)
+    cloud.service.set_faults(delay_s=0.3)
     first = project.start("evaluate", "mask", "--concurrency", "2", "-o", "json")
     end = time.monotonic() + 60
     while recorded(project) < 5 and time.monotonic() < end:
@@ -107,6 +107,7 @@ def test_two_evaluations_at_once_ask_each_row_once(cloud: Cloud, is_killed: bool
     second = project.start("evaluate", "mask", "--concurrency", "2", "-o", "json")
     assert second.stderr is not None
     assert "Another evaluation asks about mask@1; waiting" in second.stderr.readline()
+    cloud.service.set_faults(delay_s=0.02)
     if is_killed:
         first.kill()  # then the kernel frees the lock, and the second asks the rest
     done, _ = first.communicate(timeout=60)
@@ -195,6 +196,37 @@ def test_a_condition_on_the_base_model_asks_it_too(cloud: Cloud) -> None:
     said = project.json("evaluate", "mask")
     assert [target["target"] for target in said["targets"]] == ["tuned", "base"]
     assert said["verdict"] == "promoted"
+
+
+def test_a_part_of_the_split_is_judged_and_not_promoted(cloud: Cloud) -> None:
+    project = judged(cloud, "promote_if: token_f1 >= 0.01")
+    part = project.run("evaluate", "mask", "--rows", "10")
+    assert part.returncode == 0
+    assert "tuned: met on 10 of 60 rows, not recorded as promoted" in part.stdout
+    assert project.sql("SELECT verdict FROM evaluations") == [(None,)]
+    assert "promoted" not in project.ok("history")
+    assert project.json("evaluate", "mask")["verdict"] == "promoted"
+
+    respec(project, "promote_if: token_f1 > 1")
+    project.ok("apply", "-y")
+    failed = project.run("evaluate", "mask", "--rows", "10")
+    assert failed.returncode == 102
+    assert "tuned: not met on 10 of 60 rows, not recorded as refused" in failed.stdout
+
+
+def test_a_condition_on_masking_is_not_met_by_rows_without_an_entity(cloud: Cloud) -> None:
+    project = judged(cloud, f"{MASKING}, promote_if: leak_rate <= 0.01")
+    kept = [json.loads(line) for line in (project.root / "data.jsonl").read_text().splitlines()]
+    first = next(n for n, row in enumerate(kept[60:]) if "[" in row["masked"])
+    if first == 0:  # then the split must begin with a row that masks nothing
+        plain = json.dumps({"message": "All is well", "masked": "All is well"})
+        lines = [*map(json.dumps, kept[:60]), plain, *map(json.dumps, kept[60:-1])]
+        project.write("data.jsonl", "\n".join(lines) + "\n")
+    refused = project.run("evaluate", "mask", "--rows", "1")
+    assert refused.returncode == 2
+    assert "have nothing to be masked, so there is no leak_rate" in refused.stderr
+    assert asked(cloud) == []
+    assert project.json("evaluate", "mask")["scores"]["leak_rate"] >= 0
 
 
 def test_a_condition_that_these_rows_can_not_tell_is_refused_before_asking(cloud: Cloud) -> None:

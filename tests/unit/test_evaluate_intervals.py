@@ -149,10 +149,46 @@ def test_a_kind_of_placeholder_can_be_a_condition() -> None:
     pairs = [("Ana", "{{first-name}}"), ("Bo", "{{first-name}}"), ("in Rome", "in {{city}}")]
     rows = measured(["placeholder_f1"], pairs, ["{{first-name}}", "Bo", "in {{city}}"])
     gate = Gate.parse("placeholder_recall.city >= 1 and placeholder_recall.first_name >= 0.6")
-    require_known(gate, ["placeholder_f1"], ["city", "first-name"])
+    require_known(gate, ["placeholder_f1"], ["city", "first-name"], rows.scores())
     found = evaluated({"tuned": ("t", rows)}, {"copy": rows, "majority": rows}, gate)
     told = [(clause.is_met, *clause.numbers.values()) for clause in found.main.clauses]
     assert told == [(True, 1), (False, 0.5)]
     unknown = Gate.parse("placeholder_recall.town > 0")
     with pytest.raises(UsageError, match=r"reads placeholder_recall\.town.* city, first_name"):
-        require_known(unknown, ["placeholder_recall"], ["city", "first-name"])
+        require_known(
+            unknown, ["placeholder_recall"], ["city", "first-name"], ["placeholder_recall"]
+        )
+
+
+@pytest.mark.parametrize(
+    "gate", ["leak_rate <= 0.01", "copy.leak_rate.low < 1", "not leak_rate > 0"]
+)
+def test_a_condition_on_a_score_that_these_rows_do_not_have_is_refused(gate: str) -> None:
+    with pytest.raises(UsageError, match="nothing to be masked, so there is no leak_rate"):
+        require_known(Gate.parse(gate), ["leak_rate", "exact_match"], [], ["exact_match"])
+
+
+def test_samples_without_an_entity_do_not_count_in_an_interval() -> None:
+    pairs = [
+        ("Ana is in", "[NAME] is in"),
+        *[(f"all is well {n}", f"all is well {n}") for n in range(9)],
+    ]
+    metrics = ["leak_rate", "placeholder_recall"]
+    leaking = measured(metrics, pairs, [text for text, _ in pairs])
+    sound = measured(metrics, pairs, [text for _, text in pairs])
+    found = judged({"bad": leaking, "good": sound}, [("good", "bad")])
+    assert found.intervals["bad"] == {"leak_rate": (1.0, 1.0), "placeholder_recall": (0.0, 0.0)}
+    assert found.intervals["good"] == {"leak_rate": (0.0, 0.0), "placeholder_recall": (1.0, 1.0)}
+    told = {d.metric: (d.difference, *d.interval) for d in found.differences}
+    assert told == {"leak_rate": (-1, -1, -1), "placeholder_recall": (1, 1, 1)}
+
+
+@pytest.mark.parametrize(("share", "is_met"), [("0.1", True), ("0.99", False)])
+def test_a_part_of_the_split_gets_no_verdict(share: str, is_met: bool) -> None:
+    models = {"tuned": ("t", answering(0.9))}
+    none = {"copy": answering(0.0), "majority": answering(0.3)}
+    found = evaluated(models, none, Gate.parse(f"exact_match > {share}"), split_rows=500)
+    assert (found.main.is_met, found.main.verdict) == (is_met, None)
+    assert (found.rows, found.split_rows) == (400, 500)
+    whole = evaluated(models, none, Gate.parse(f"exact_match > {share}"), split_rows=400)
+    assert whole.main.verdict == ("promoted" if is_met else "refused")

@@ -222,5 +222,15 @@ def test_the_kinds_that_some_rows_expect_are_not_those_of_all() -> None:
     assert Scorer(["exact_match"], rows).kinds(rows) == []
 
 
+def test_rows_without_an_entity_have_no_scores_of_masking() -> None:
+    metrics = ["placeholder_precision", "placeholder_recall", "placeholder_f1", "leak_rate"]
+    rows = examples([("all is well", "all is well"), ("Ana", "[NAME]")])
+    scorer = Scorer([*metrics, "exact_match"], rows)
+    for answer in ("all is well", "[NAME] is well"):  # whatever the model says
+        kept = [scorer.record(rows[0], answer)]
+        assert set(scorer.measured(kept, rows[:1]).scores()) == {"exact_match"}
+    assert set(scorer.baselines(rows)["copy"].scores()) == {*metrics, "exact_match"}
+
+
 def test_no_rows_have_no_scores() -> None:
     assert measured(["exact_match"], [], []).scores() == {}

@@ -227,13 +227,20 @@ class PlaceholderTable:
     sums: NDArray[np.float64]
 
     def values(self, weights: Weights) -> dict[str, Values]:
-        """Return micro averages. Where nothing is there to be found or told, a share is 0."""
+        """Return micro averages; NaN where the rows expect no placeholder at all.
+
+        Where some are expected and none was told, the precision is 0.
+        """
+        import numpy as np
+
         found, extra, missed = (weights @ self.sums).T
-        return {
+        shares = {
             "placeholder_precision": _share(found, found + extra),
             "placeholder_recall": _share(found, found + missed),
             "placeholder_f1": _share(2 * found, 2 * found + extra + missed),
         }
+        is_there = found + missed > 0
+        return {name: np.where(is_there, share, np.nan) for name, share in shares.items()}
 
     def entities(self) -> dict[str, dict[str, float]]:
         """Return precision, recall and F1 of each kind, and how often it was expected."""
@@ -271,11 +278,15 @@ class LeakTable:
     sums: NDArray[np.float64]
 
     def values(self, weights: Weights) -> dict[str, Values]:
+        """Return the share that is left; NaN where the rows have nothing to be masked."""
+        import numpy as np
+
         left, there = (weights @ self.sums).T
-        return {"leak_rate": _share(left, there)}
+        return {"leak_rate": np.where(there > 0, _share(left, there), np.nan)}
 
 
 def _share(part: Values, whole: Values) -> Values:
+    """Return part / whole; 0 where the whole is."""
     import numpy as np
 
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -73,8 +73,9 @@ def judged(
         for name, measured in models.items():
             for metric, values in measured.values(weights).items():
                 drawn[name].setdefault(metric, []).append(values)
+    scored = {name: measured.scores() for name, measured in models.items()}
     whole = {
-        name: {metric: np.concatenate(parts) for metric, parts in metrics.items()}
+        name: {m: np.concatenate(parts) for m, parts in metrics.items() if m in scored[name]}
         for name, metrics in drawn.items()
     }
     intervals = {
@@ -104,7 +105,8 @@ def _samples(rows: int, *, samples: int, seed: int) -> Iterator[Weights]:
 def _interval(values: np.ndarray[Any, Any]) -> tuple[float, float]:
     import numpy as np
 
-    low, high = np.percentile(values, _TAILS)
+    # A sample that drew no row with an entity says nothing about masking.
+    low, high = np.percentile(values[~np.isnan(values)], _TAILS)
     return float(low), float(high)
 
 
@@ -122,6 +124,7 @@ def _difference(
         p_value, test = mcnemar(won, lost), "mcnemar"
     else:
         # How often the drawn difference lies on the other side of nothing, and one more.
+        drawn = drawn[drawn == drawn]  # without NaN
         tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
         p_value, test = min(1.0, 2 * (tail + 1) / (len(drawn) + 1)), "bootstrap"
     return Difference(

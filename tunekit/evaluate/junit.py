@@ -45,7 +45,7 @@ def _cases(suite: ElementTree.Element, result: Result, owner: str) -> int:
         case = ElementTree.SubElement(
             suite, "testcase", {"name": _text(clause.text), "classname": _text(owner)}
         )
-        if not clause.is_met and result.verdict == "refused":
+        if not clause.is_met and result.is_met is False:
             ElementTree.SubElement(case, "failure", {"message": _text(str(clause))})
             failures += 1
     return failures

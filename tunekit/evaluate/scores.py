@@ -189,19 +189,23 @@ class Measured:
     tables: Mapping[str, Table]
 
     def values(self, weights: Weights) -> dict[str, Values]:
-        """Return each wanted metric for each sample of weights."""
+        """Return each wanted metric for each sample of weights; NaN where it has no value."""
         found: dict[str, Values] = {}
         for table in self.tables.values():
             found |= table.values(weights)
         return {name: found[name] for name in self.metrics}
 
     def scores(self) -> dict[str, float]:
-        """Return each wanted metric; {} for no rows."""
+        """Return each wanted metric that has a value; {} for no rows.
+
+        Which ones have none depends on the rows alone: those of masking, where nothing is masked.
+        """
         if not self.rows:
             return {}
         import numpy as np
 
-        return {k: float(v[0]) for k, v in self.values(np.ones((1, self.rows))).items()}
+        found = {k: float(v[0]) for k, v in self.values(np.ones((1, self.rows))).items()}
+        return {name: value for name, value in found.items() if not math.isnan(value)}
 
     def confusion(self) -> dict[str, Any] | None:
         """Return which classes were taken for which, None where no metric is of classes."""

@@ -41,7 +41,7 @@ def print_evaluated(output: Output, evaluated: Evaluated) -> None:
     if evaluated.main.confusion:
         _print_confused(output, evaluated.main.confusion)
     for result in evaluated.results:
-        _print_verdict(output, result)
+        _print_verdict(output, evaluated, result)
 
 
 def _print_one(output: Output, evaluated: Evaluated) -> None:
@@ -139,11 +139,15 @@ def _label(text: str) -> str:
     return shortened(line(text), 40) or "(empty)"
 
 
-def _print_verdict(output: Output, result: Result) -> None:
-    if result.verdict is None:
+def _print_verdict(output: Output, evaluated: Evaluated, result: Result) -> None:
+    if result.is_met is None:
         return
-    style = "green" if result.verdict == "promoted" else "red"
-    output.styled(f"{result.target}: {result.verdict}", style)
+    told = result.verdict
+    if told is None:  # a part of the split
+        word, unsaid = ("met", "promoted") if result.is_met else ("not met", "refused")
+        of = f"{evaluated.rows:,} of {plural(evaluated.split_rows, 'row')}"
+        told = f"{word} on {of}, not recorded as {unsaid}"
+    output.styled(f"{result.target}: {told}", "green" if result.is_met else "red")
     for clause in result.clauses:
         output.text(f"  {'met' if clause.is_met else 'not met'}: {clause}")
 

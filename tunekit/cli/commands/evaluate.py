@@ -15,7 +15,7 @@ from tunekit.cli.context import App
 from tunekit.cli.scoring import Asking, Session
 from tunekit.errors import DataError, RegistryError, StalePlan, UsageError
 from tunekit.evaluate.junit import junit
-from tunekit.evaluate.results import REFUSED, Evaluated, Result, evaluated, require_known
+from tunekit.evaluate.results import Evaluated, Result, evaluated, require_known
 from tunekit.evaluate.run import questions
 from tunekit.evaluate.scores import Record, Scorer, custom_scores
 from tunekit.model import Experiment, Job, PreparedDataset
@@ -112,8 +112,12 @@ def command(
         raise DataError(f"{experiment.name}, split {split}: {error}") from error
     gate = Gate.parse(wanted.promote_if) if wanted.promote_if else None
     asked = held_out[:rows]
+    baselines = scorer.baselines(asked)  # first: what can't be computed is found before it is paid
+    scored = baselines["copy"].scores()  # which metrics have a value depends on the rows alone
+    if none := [metric for metric in scorer.metrics if metric not in scored]:
+        app.say(f"No {', '.join(none)}: the rows asked about have nothing to be masked.")
     if gate is not None:
-        require_known(gate, scorer.metrics, scorer.kinds(asked))
+        require_known(gate, scorer.metrics, scorer.kinds(asked), scored)
         if gate.reads_base:  # then it can't be left out
             targets = [t for t in targets if t.name != asking.BASE]
             targets += asking.targets_of(app, job, [asking.BASE])
@@ -135,12 +139,12 @@ def command(
             asks_again=again,
         ),
     )
-    baselines = scorer.baselines(asked)  # first: what can't be computed is found before it is paid
     records = session.records(targets)
     found = evaluated(
         {t.name: (t.model, scorer.measured(kept, asked)) for t, kept in records.items()},
         baselines,
         gate,
+        split_rows=len(held_out),
     )
     about = {
         "split": split,
@@ -156,7 +160,7 @@ def command(
     if junit_file is not None:
         _write(junit_file, junit(found, name=job.title, split=split))
     _print(app, session, found, records, split=split, show=show, only_wrong=only_wrong)
-    if found.main.verdict == REFUSED:
+    if found.main.is_met is False:
         raise click.exceptions.Exit(NOT_PROMOTED)
 
 
