@@ -184,8 +184,18 @@ def test_eval_loss_that_only_jitters_is_no_overfit() -> None:
         assert "overfit" not in said(each_epoch(EVAL_LOSS, values), len(values)), values
 
 
-def test_two_looks_at_eval_loss_are_too_few_for_a_turn() -> None:
-    assert said(each_epoch(EVAL_LOSS, [0.6, 0.9]), 2) == {}
+@pytest.mark.parametrize(("last", "is_told"), [(0.8, True), (0.43, False)])
+def test_a_second_look_at_eval_loss_must_lie_far_above_the_first(
+    last: float, is_told: bool
+) -> None:
+    found = said(each_epoch(EVAL_LOSS, [0.4, last]), 2)
+    assert set(found) == ({"overfit"} if is_told else set())
+    assert not is_told or found["overfit"].numbers == {
+        "step": STEPS_AN_EPOCH,
+        "best": 0.4,
+        "last": last,
+        "epoch": 1,
+    }
 
 
 # --- noise and divergence ----------------------------------------------------------------
@@ -225,6 +235,29 @@ def test_a_loss_that_climbs_away_is_divergence_even_while_it_trains() -> None:
     assert numbers["step"] == pytest.approx(STEPS_AN_EPOCH, abs=30)
     assert numbers["lowest"] == pytest.approx(1.0, abs=0.1)
     assert "third" in found["divergence"].remedy
+
+
+@pytest.mark.parametrize("swing", [0.0, 0.05])
+def test_a_loss_that_doubles_is_divergence(swing: float) -> None:
+    found = said(train(lambda passed: 1.0 + passed / 3, epochs=3, swing=swing), 3)
+    assert set(found) == {"divergence"}
+    assert found["divergence"].numbers["last"] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_loss_that_blows_up_in_its_first_steps_is_told_from_its_true_lowest() -> None:
+    points = train(lambda passed: 1.0 if passed < 0.05 else 9.0, epochs=3, swing=0.01)
+    found = said(points, 3)
+    assert set(found) == {"divergence"}
+    numbers = found["divergence"].numbers
+    assert numbers["lowest"] == pytest.approx(1.0, abs=0.03)
+    assert numbers["step"] < 0.05 * STEPS_AN_EPOCH + 1
+    assert numbers["last"] == pytest.approx(9.0, abs=0.03)
+
+
+def test_noise_of_a_flat_loss_is_no_divergence() -> None:
+    for seed in range(50):
+        points = train(lambda _: 1.0, epochs=2, swing=0.2, seed=seed)
+        assert "divergence" not in said(points, 2), seed
 
 
 def test_a_spike_that_passes_is_no_divergence() -> None:

@@ -39,6 +39,8 @@ _WORTH = 0.05
 # Eval loss above its best by this part is a rise.
 _RISE = 0.05
 _SUDDEN_RISE = 0.10
+# A training loss that ends this part of where it began, and of its lowest, above that climbed away.
+_CLIMB = 0.5
 # So many standard errors a difference must have.
 _SURE = 3.0
 # Fewer points than this tell nothing about noise.
@@ -182,13 +184,15 @@ def _divergence(curve: _Curve, rates: Mapping[str, float | None]) -> Advice | No
     if len(curve.values) < 3:
         return None
     window = max(len(curve.values) // 20, 1)
-    levels = smoothed(curve.values, window)[window - 1 :]
+    levels = smoothed(curve.values, window)  # the first few of fewer values than `window`
     lowest, last = min(levels), levels[-1]
-    error = curve.noise / math.sqrt(window)
+    place = levels.index(lowest)
+    error = curve.noise / math.sqrt(min(place + 1, window))
     rise = last - lowest
-    if rise <= 0 or last < 2 * lowest or rise < 0.5 * abs(curve.start) or rise < 2 * _SURE * error:
+    wanted = max(_CLIMB * abs(curve.start), 2 * _SURE * error)
+    if rise <= 0 or rise < _CLIMB * abs(lowest) or rise < wanted:
         return None
-    step = curve.training[levels.index(lowest) + window - 1].step
+    step = curve.training[place].step
     fact = f"the training loss climbed from {lowest:.3g} at step {step:,} to {last:.3g}"
     numbers = {"step": step, "lowest": lowest, "last": last, "start": curve.start}
     return Advice("divergence", "warning", fact, _slower(rates), numbers)
@@ -204,7 +208,7 @@ def _slower(rates: Mapping[str, float | None]) -> str:
 def _overfit(curve: _Curve) -> Advice | None:
     """Speak where eval loss has left its lowest point and stays above it."""
     looks = _binned(curve.eval, most=max(2 * (curve.epochs or 0), 10))
-    if len(looks) < 3:
+    if len(looks) < 2:
         return None
     values = [value for _, value in looks]
     best = min(range(len(values)), key=values.__getitem__)
