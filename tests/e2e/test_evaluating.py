@@ -191,6 +191,22 @@ def test_a_model_that_is_not_good_enough_ends_with_102_and_a_junit_file(cloud: C
     assert project.sql("SELECT verdict FROM evaluations") == [("promoted",), ("refused",)]
 
 
+def test_an_edited_condition_that_is_not_applied_is_told(cloud: Cloud) -> None:
+    project = judged(cloud, "promote_if: token_f1 >= 0.01")
+    told = "warning: the `evaluate` section of mask has been edited"
+    assert told not in project.run("evaluate", "mask").stderr
+    respec(project, "promote_if: token_f1 > 1")
+    edited = project.run("evaluate", "mask")
+    assert edited.returncode == 0  # by the recorded one
+    assert told in edited.stderr
+    assert "`tunekit apply` records it" in edited.stderr
+    path = project.root / "experiments/mask.yaml"
+    path.write_text("name: [")
+    assert project.run("evaluate", "mask").returncode == 0
+    path.unlink()
+    assert project.run("evaluate", "mask").returncode == 0
+
+
 def test_a_condition_on_the_base_model_asks_it_too(cloud: Cloud) -> None:
     project = judged(cloud, "promote_if: exact_match > base.exact_match + 0.2")
     said = project.json("evaluate", "mask")

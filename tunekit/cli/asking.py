@@ -10,9 +10,18 @@ from typing import Any, TypeVar
 import click
 
 from tunekit import dataset, spec
+from tunekit.cli import desired
 from tunekit.cli.context import App
-from tunekit.errors import NotFound, Unsupported, UsageError
-from tunekit.model import Experiment, Generation, Job, JobState, RecordedTrial, trial_name
+from tunekit.errors import NotFound, TunekitError, Unsupported, UsageError
+from tunekit.model import (
+    EvaluationSpec,
+    Experiment,
+    Generation,
+    Job,
+    JobState,
+    RecordedTrial,
+    trial_name,
+)
 
 BASE, TUNED, ALL = "base", "tuned", "all"
 _CHECKPOINT = "checkpoint:"
@@ -115,6 +124,27 @@ def candidates(app: App, trial: RecordedTrial, job: Job) -> list[Experiment]:
     if trial.revision != job.revision or trial.document == tuned_by.document:
         return [tuned_by]
     return [spec.from_document(trial.document), tuned_by]
+
+
+def unapplied(app: App, trial: RecordedTrial, used: EvaluationSpec) -> str | None:
+    """Say that the experiment's file has another `evaluate` than the recorded one that is used.
+
+    None where it has not, where what is used is an older revision's, or no such file can be read.
+    """
+    try:
+        if spec.from_document(trial.document).evaluate != used:
+            return None
+        root, defaults = app.project.root, app.project.defaults
+        loaded = spec.load_experiments(list(desired.DEFAULT_FILES), root=root, defaults=defaults)
+    except (TunekitError, OSError):
+        return None
+    for experiment in loaded.experiments:
+        if experiment.name == trial.experiment and experiment.evaluate != used:
+            return (
+                f"the `evaluate` section of {experiment.name} has been edited since it was "
+                "recorded, and the recorded one is used; `tunekit apply` records it"
+            )
+    return None
 
 
 @contextmanager

@@ -99,6 +99,8 @@ def command(
         raise RegistryError(f"{app.registry.path}: is read-only, so scores can't be recorded")
     experiment, data = _data_of(app, asking.candidates(app, trial, job), job)
     wanted = experiment.evaluate
+    if edited := asking.unapplied(app, trial, wanted):
+        app.say(f"warning: {edited}")
     split = split or wanted.split
     if split not in data.splits:
         raise UsageError(
