@@ -207,6 +207,14 @@ def test_an_edited_condition_that_is_not_applied_is_told(cloud: Cloud) -> None:
     assert project.run("evaluate", "mask").returncode == 0
 
 
+def test_a_junit_file_that_can_not_be_written_is_told_before_asking(cloud: Cloud) -> None:
+    project = judged(cloud)
+    refused = project.run("evaluate", "mask", "--junit", "nowhere/judged.xml")
+    assert refused.returncode == 2
+    assert "there is no folder nowhere" in refused.stderr
+    assert asked(cloud) == []
+
+
 def test_a_condition_on_the_base_model_asks_it_too(cloud: Cloud) -> None:
     project = judged(cloud, "promote_if: exact_match > base.exact_match + 0.2")
     said = project.json("evaluate", "mask")
@@ -316,7 +324,9 @@ def test_limits_stop_clearly_and_lose_nothing(cloud: Cloud) -> None:
     assert "stopped by --max-rows 25: 35 rows of tuned are still to be asked" in stopped.stderr
     assert len(asked(cloud)) == 25
     assert project.sql("SELECT count(*) FROM evaluations") == [(0,)]
-    assert project.json("evaluate", "mask")["asked"] == 35
+    one = project.run("evaluate", "mask", "--max-rows", "34")
+    assert "1 row of tuned is still to be asked" in one.stderr
+    assert project.json("evaluate", "mask")["asked"] == 1
     assert len(asked(cloud)) == TEST_ROWS
 
 

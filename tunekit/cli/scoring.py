@@ -143,8 +143,8 @@ class Session:
         again = sum(q.key in recorded and q.key not in known for q in self.questions)
         if again:
             self.app.say(
-                f"{plural(again, 'row')} of {target.name} are asked again: a metric is new, and "
-                "answers are kept only with evaluate.keep_answers"
+                f"{plural(again, 'row')} of {target.name} {_is(again)} asked again: "
+                "a metric is new, and answers are kept only with evaluate.keep_answers"
             )
         return known
 
@@ -190,8 +190,8 @@ class Session:
             else f"evaluate.max_cost_usd, with about {self.spent_usd:.4g} USD spent"
         )
         raise TunekitError(
-            f"stopped by {why}: {plural(left, 'row')} of {target.name} are still to be asked; "
-            "what was answered is recorded, repeat the command to go on"
+            f"stopped by {why}: {plural(left, 'row')} of {target.name} {_is(left)} still to be "
+            "asked; what was answered is recorded, repeat the command to go on"
         )
 
     def _score(self, target: Target, answer: Answer, known: dict[str, Record]) -> None:
@@ -208,9 +208,9 @@ class Session:
         try:
             yield
         except BaseException:
-            if self.asked > before:
+            if got := self.asked - before:
                 self.app.say(
-                    f"{plural(self.asked - before, 'answer')} of {target.name} are recorded; "
+                    f"{plural(got, 'answer')} of {target.name} {_is(got)} recorded; "
                     + ("--again asks all anew." if self.how.asks_again else _RESUMED)
                 )
             raise
@@ -275,6 +275,10 @@ class Session:
                 "with evaluate.keep_answers; --again asks anew"
             )
         return [Shown(question.example, texts[question.key]) for question in there]
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 @contextmanager

@@ -91,6 +91,8 @@ def command(
             "--again asks anew in every run, so with --max-rows it would never be done; "
             "give --rows to ask about fewer rows"
         )
+    if junit_file is not None:
+        _require_writable(junit_file)  # before anything is asked and paid for
     trial, job = app.job(name)
     app.observer().refresh([job])
     job = app.registry.job(job.id)
@@ -207,6 +209,14 @@ def _print(
     ]
     content = {"job": title, "split": split, "asked": session.asked, **found.to_json()}
     app.output.data("evaluate", {**content, **({"answers": answers} if show else {})})
+
+
+def _require_writable(path: Path) -> None:
+    """UsageError where no file can be put there."""
+    if not path.parent.is_dir():
+        raise UsageError(f"--junit {path}: there is no folder {path.parent}; make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"--junit {path}: the folder {path.parent} is not writable")
 
 
 def _write(path: Path, text: str) -> None:
