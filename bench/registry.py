@@ -10,15 +10,15 @@ On 2 cores with a load of 12, in November 2026, 5 rounds (without that load, wal
 
     CPU   wall  subject
      92    259  argparse + sqlite3 + rich table
-    255    748  tunekit status (before listings, unloaded: 630 wall; after: 230)
+    255    748  tunekit status
     259    832  tunekit status, filtered and sorted
-    550   2087  tunekit status -o json, all (unloaded: 1,100 -> 500)
-    195    580  tunekit history (unloaded: 1,250 -> 160)
+    550   2087  tunekit status -o json, all
+    195    580  tunekit history
     295   1020  tunekit history, filtered and sorted
     858   2716  tunekit history -o csv, all 10,000
     208    580  tunekit history of one experiment
-    265    934  tunekit show NAME@NUMBER (unloaded: 1,070 -> 190)
-    200    633  tunekit metrics (unloaded: 590 -> 160)
+    265    934  tunekit show NAME@NUMBER
+    200    633  tunekit metrics
     221    692  tunekit compare two
     238    788  tunekit compare ten
     297    977  tunekit why MODEL
