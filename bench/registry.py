@@ -192,7 +192,8 @@ def put_job(connection: sqlite3.Connection, number: int, *, is_last: bool) -> No
     )
     if is_last:
         connection.execute(
-            "INSERT INTO trials VALUES (?, 'main', ?, ?, 'tuned', 0)",
+            "INSERT INTO trials (experiment, key, revision, document, desired_state, "
+            "is_protected) VALUES (?, 'main', ?, ?, 'tuned', 0)",
             [name, revision, json.dumps(document)],
         )
     values = {

@@ -117,7 +117,9 @@ def fill(root: Path) -> None:
             name = f"e{number:04}"
             connection.execute("INSERT INTO experiments (name, tags) VALUES (?, '{}')", [name])
             connection.execute(
-                "INSERT INTO trials VALUES (?, 'main', 'r', '{}', 'tuned', 0)", [name]
+                "INSERT INTO trials (experiment, key, revision, document, desired_state, "
+                "is_protected) VALUES (?, 'main', 'r', '{}', 'tuned', 0)",
+                [name],
             )
             connection.execute(
                 "INSERT INTO jobs (experiment, trial, revision, number, attempt, token, provider, "

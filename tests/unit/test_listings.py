@@ -39,7 +39,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # Recorded, and never submitted; and one whose spec went back to its first revision.
         connection.execute("INSERT INTO experiments (name, tags) VALUES ('never', '{}')")
         connection.execute(
-            "INSERT INTO trials VALUES ('never', 'main', NULL, '{}', 'cancelled', 1)"
+            "INSERT INTO trials (experiment, key, revision, document, desired_state, "
+            "is_protected) VALUES ('never', 'main', NULL, '{}', 'cancelled', 1)"
         )
         connection.execute(
             "UPDATE trials SET revision = (SELECT revision FROM jobs WHERE id = 9) "
