@@ -6,22 +6,22 @@ Makes a registry of 10,000 jobs and 1,000,000 metric points, and asks it what pe
 are run in turn, round by round, after one warm-up round; what counts is the ratio of medians within
 the same run, for machines are noisy, and the processor's time where other work goes on beside it.
 
-On 2 cores with a load of 12, in November 2026, 5 rounds (without that load, wall is about CPU):
+On 2 cores, otherwise idle, in November 2026, 1 round:
 
-    CPU   wall  subject
-     92    259  argparse + sqlite3 + rich table
-    255    748  tunekit status
-    259    832  tunekit status, filtered and sorted
-    550   2087  tunekit status -o json, all
-    195    580  tunekit history
-    295   1020  tunekit history, filtered and sorted
-    858   2716  tunekit history -o csv, all 10,000
-    208    580  tunekit history of one experiment
-    265    934  tunekit show NAME@NUMBER
-    200    633  tunekit metrics
-    221    692  tunekit compare two
-    238    788  tunekit compare ten
-    297    977  tunekit why MODEL
+   wall  x floor  subject
+    130     1.00  argparse + sqlite3 + rich table
+    276     2.13  tunekit status
+    267     2.06  tunekit status, filtered and sorted
+    656     5.06  tunekit status -o json, all
+    317     2.44  tunekit history
+    443     3.37  tunekit history, filtered and sorted
+    864     6.67  tunekit history -o csv, all 10,000
+    301     2.32  tunekit history of one experiment
+    419     3.23  tunekit show NAME@NUMBER
+    300     2.31  tunekit metrics
+    310     2.39  tunekit compare two
+    369     2.85  tunekit compare ten
+    317     2.45  tunekit why MODEL
 """
 
 from __future__ import annotations
