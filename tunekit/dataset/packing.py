@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -46,8 +47,9 @@ class _Unpacker(io.RawIOBase):
         view[: len(piece)] = piece
         return len(piece)
 
+    @abstractmethod
     def _read(self, size_bytes: int) -> bytes:
-        raise NotImplementedError
+        """Return at most so many plain bytes, none at the end. Damaged where they break off."""
 
 
 class _Gzip(_Unpacker):
